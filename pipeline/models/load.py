@@ -1,0 +1,92 @@
+"""Loads a model once a process: the only place that imports adapters, inside functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+
+from pipeline.config import ModelSettings
+from pipeline.errors import ModelError
+from pipeline.stage import ModelRef
+
+
+def _builtin_classifier(settings: ModelSettings) -> object:
+    from pipeline.models.builtin.classifier import ImageNetClassifier
+
+    return ImageNetClassifier(settings.model, settings.threads)
+
+
+def _builtin_embedder(settings: ModelSettings) -> object:
+    from pipeline.models.builtin.embedder import JointSpace
+
+    return JointSpace(settings.model, settings.threads)
+
+
+def _builtin_text_reader(settings: ModelSettings) -> object:
+    from pipeline.media.ocr import RapidOcrReader
+
+    return RapidOcrReader(settings.threads)
+
+
+def _open_clip_embedder(settings: ModelSettings) -> object:
+    from pipeline.models.open_clip import OpenClip
+
+    return OpenClip(settings.model, settings.batch_size, settings.threads)
+
+
+def _sentence_transformers_embedder(settings: ModelSettings) -> object:
+    from pipeline.models.sentence_transformers import SentenceTransformersEmbedder
+
+    return SentenceTransformersEmbedder(settings.model, settings.batch_size, settings.threads)
+
+
+def _fake_classifier(settings: ModelSettings) -> object:
+    from pipeline.models.fake import FakeClassifier
+
+    return FakeClassifier(settings.model)
+
+
+def _fake_text_reader(settings: ModelSettings) -> object:
+    from pipeline.models.fake import FakeTextReader
+
+    return FakeTextReader(settings.model)
+
+
+def _fake_embedder(settings: ModelSettings) -> object:
+    from pipeline.models.fake import FakeEmbedder
+
+    return FakeEmbedder(settings.model)
+
+
+def _fake_vlm(settings: ModelSettings) -> object:
+    from pipeline.models.fake import FakeVlm
+
+    return FakeVlm(settings.model)
+
+
+_LOADERS: dict[tuple[str, str], Callable[[ModelSettings], object]] = {
+    ("builtin", "classifier"): _builtin_classifier,
+    ("builtin", "embedder"): _builtin_embedder,
+    ("builtin", "text_reader"): _builtin_text_reader,
+    ("open_clip", "embedder"): _open_clip_embedder,
+    ("sentence_transformers", "embedder"): _sentence_transformers_embedder,
+    ("fake", "classifier"): _fake_classifier,
+    ("fake", "text_reader"): _fake_text_reader,
+    ("fake", "embedder"): _fake_embedder,
+    ("fake", "vlm"): _fake_vlm,
+}
+
+
+@cache
+def load(ref: ModelRef) -> object:
+    """The model that `ref` names, the same object for equal references.
+
+    Raises ModelError when the adapter has no model of that kind, or its weights cannot be loaded.
+    """
+    adapter = ref.settings.adapter
+    loader = _LOADERS.get((adapter, ref.kind))
+    if loader is None:
+        kinds = ", ".join(k for a, k in _LOADERS if a == adapter) or "nothing"
+        adapters = ", ".join(a for a, k in _LOADERS if k == ref.kind) or "no adapter"
+        raise ModelError(f"adapter {adapter} has no {ref.kind}: it has {kinds}; a {ref.kind} comes with {adapters}")
+    return loader(ref.settings)

@@ -1,0 +1,138 @@
+"""The seams to models. Adapters implement these; rooms see nothing else.
+
+A model never opens a file: it gets text and encoded frames (`Item`), so adapters are tested
+without a disk and every consumer of one asset sees the same pixels (`media/frames.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vectors = NDArray[np.float32]
+Picture = NDArray[np.uint8]  # [height, width, 3], RGB
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """The sampled frames of one asset: JPEG bytes, one for an image, in time order for a video."""
+
+    frames: tuple[bytes, ...]
+    times_s: tuple[float, ...]  # from the first frame of the file; (0.0,) for an image
+    video: bool
+
+
+@dataclass(frozen=True)
+class TextLine:
+    """A line of text read in a picture."""
+
+    text: str
+    confidence: float  # 0..1
+    share: float  # of the picture's area, 0..1
+
+
+@dataclass(frozen=True)
+class Item:
+    """What a model reads: text, pixels, or both."""
+
+    text: str | None = None
+    pixels: Pixels | None = None
+
+
+@dataclass(frozen=True)
+class ClassInfo:
+    """A class of a classifier and what a dictionary knows of it."""
+
+    name: str
+    gloss: str  # one line, lower case, without a full stop
+    hypernyms: tuple[str, ...]  # names, from the direct parent to the root
+
+
+class Classifier(Protocol):
+    """Names what single pictures show."""
+
+    @property
+    def classes(self) -> tuple[ClassInfo, ...]:
+        """The classes, C of them; `class_id` in labels is an index here."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes whenever results could: hash of weights, preprocessing and code version."""
+        ...
+
+    def classify(self, pictures: Sequence[Picture]) -> Vectors:
+        """Return probabilities, float32 [N, C], rows summing to 1."""
+        ...
+
+    def confusable(self, class_id: int, probabilities: Vectors) -> int | None:
+        """A sibling leaf class that a picture of `class_id` with these probabilities (float32
+        [C]) surely does not show, the most similar one first; None when none is sure."""
+        ...
+
+
+class TextReader(Protocol):
+    """Reads printed text (OCR)."""
+
+    @property
+    def fingerprint(self) -> str: ...
+
+    def read(self, picture: Picture) -> list[TextLine]:
+        """Return the lines of text in reading order."""
+        ...
+
+
+class Embedder(Protocol):
+    """Maps text, images, videos and mixtures into one space."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes whenever vectors could: hash of weights, dtype, prompt and pixel budget."""
+        ...
+
+    def embed(self, items: Sequence[Item], instruction: str = "") -> Vectors:
+        """Return float32 [N, dim], finite and L2-normalised, one row an item in order."""
+        ...
+
+
+@dataclass(frozen=True)
+class Request:
+    """One question to a VLM: the rendered prompt and the pixels it speaks of (several for a
+    file's segments, in time order)."""
+
+    prompt: str
+    pixels: tuple[Pixels, ...]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a VLM answered: raw text, and why it stopped (`stop`, `length`)."""
+
+    text: str
+    finish_reason: str
+
+
+class Vlm(Protocol):
+    """Answers prompts about pixels with JSON that follows a schema."""
+
+    @property
+    def fingerprint(self) -> str: ...
+
+    def generate(self, requests: Sequence[Request], schema: dict[str, Any]) -> list[Reply]:
+        """Return one reply a request, in order. `schema` is a JSON schema."""
+        ...
+
+
+class Reranker(Protocol):
+    """Scores query-document pairs."""
+
+    @property
+    def fingerprint(self) -> str: ...
+
+    def score(self, pairs: Sequence[tuple[str, Item, Item]]) -> Vectors:
+        """Score (instruction, query, document) triples: float32 [N] raw logits, sigmoid gives 0..1."""
+        ...

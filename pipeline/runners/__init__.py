@@ -1,0 +1,1 @@
+"""Who runs the stages: Ray Data, or a plain loop."""

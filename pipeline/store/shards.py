@@ -1,0 +1,115 @@
+"""Typed Parquet data sets on disk: written whole or not at all, read only when complete.
+
+A data set is a folder of `part-*.parquet` and `_manifest.json`, which is written last and is
+what a rerun trusts. It is built beside its place and moved there by one rename, so a reader
+never sees half of one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import uuid
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.errors import DataError
+from pipeline.schemas import conform
+
+MANIFEST = "_manifest.json"
+ROWS_PER_SHARD = 50_000
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a data set says of itself. `fingerprint` names the input and settings it was made
+    from: equal fingerprints mean equal rows."""
+
+    rows: int
+    fingerprint: str
+    config: dict[str, Any] = field(default_factory=dict)
+    media_root: str | None = None
+    complete: bool = True
+    package_version: str = field(default_factory=lambda: version("seedmine"))
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON by a rename, so that a reader sees the old text or the new, never half."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            json.dump(value, file, ensure_ascii=False, indent=2, sort_keys=True)
+            file.write("\n")
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_dataset(folder: Path, table: pa.Table, schema: pa.Schema, manifest: Manifest, work: Path) -> None:
+    """Replace `folder` by a data set of `table`'s rows in the types of `schema`.
+
+    work: a folder on the same file system for what is temporary. An empty table still gives
+    one empty, typed shard. Raises pa.ArrowInvalid when a value does not fit its type, OSError
+    when the disk is full; `folder` is then as it was.
+    """
+    rows = conform(table, schema)
+    staging = work / f"staging-{uuid.uuid4().hex}"
+    staging.mkdir(parents=True)
+    try:
+        starts = range(0, max(1, len(rows)), ROWS_PER_SHARD)
+        for number, start in enumerate(starts):
+            pq.write_table(
+                rows.slice(start, ROWS_PER_SHARD), staging / f"part-{number:05d}.parquet", compression="zstd"
+            )
+        write_json(staging / MANIFEST, asdict(manifest))
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        if folder.exists():
+            retired = work / f"retired-{uuid.uuid4().hex}"
+            folder.rename(retired)
+            staging.rename(folder)
+            shutil.rmtree(retired)
+        else:
+            staging.rename(folder)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def read_manifest(folder: Path) -> Manifest | None:
+    """The manifest of a complete data set; None where there is none. Raises DataError when damaged."""
+    path = folder / MANIFEST
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        manifest = Manifest(**{k: v for k, v in values.items() if k in Manifest.__dataclass_fields__})
+    except FileNotFoundError:
+        return None
+    except (ValueError, TypeError, AttributeError) as error:
+        raise DataError(
+            f"{path} is damaged ({error}); delete {folder} and run the command that makes it again"
+        ) from error
+    return manifest if manifest.complete else None
+
+
+def read_dataset(folder: Path, columns: list[str] | None = None) -> pa.Table:
+    """All rows, in shard order. Raises DataError when the data set is missing, incomplete or damaged."""
+    manifest = read_manifest(folder)
+    if manifest is None:
+        raise DataError(f"{folder} holds no complete data set; run the command that makes it first")
+    try:
+        parts = [pq.read_table(p, columns=columns) for p in sorted(folder.glob("part-*.parquet"))]
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{folder} cannot be read: {error}") from error
+    if not parts:
+        raise DataError(f"{folder} has a manifest but no shards; delete it and run the command that makes it again")
+    table = pa.concat_tables(parts)
+    if len(table) != manifest.rows:
+        raise DataError(f"{folder} holds {len(table)} rows, its manifest says {manifest.rows}; delete it and run again")
+    return table
