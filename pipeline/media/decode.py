@@ -1,0 +1,55 @@
+"""Reads pixels: a picture file as one array, a video as a stream of timed arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from pipeline.config import FrameSettings
+from pipeline.errors import MediaError
+from pipeline.media.images import fit, open_image, turn_of
+from pipeline.media.kinds import identify
+from pipeline.media.opening import open_regular
+from pipeline.media.tones import eight_bit, to_srgb
+from pipeline.media.videos import open_video
+from pipeline.models.protocols import Picture
+
+_REDUCING_GAP = 3.0  # box filter first, then Lanczos: indistinguishable from Lanczos alone
+
+
+def read_image(path: Path, settings: FrameSettings) -> Picture:
+    """Decode a picture file: uint8 [H, W, 3] RGB, upright, longer side at most max_side_px.
+
+    Of an animation or a multi-page file the first picture. Transparent parts lie on white.
+    Raises MediaError as `open_regular`, `identify` and `open_image` do; a file that is cut off is
+    truncated, however much of it could be shown.
+    """
+    with open_regular(path) as file:
+        kind = identify(file)
+        if kind.media != "image":
+            raise MediaError("unsupported_format", f"{kind.decoder} is no still picture")
+        with open_image(file, kind, settings) as image:
+            turn, profile = turn_of(image), image.info.get("icc_profile")
+            width, height = fit(*image.size, settings.max_side_px)
+            image.draft(None, (2 * width, 2 * height))  # a JPEG is reduced while it is decoded
+            image.load()
+            shown = eight_bit(image)
+            if shown.size != (width, height):
+                shown = shown.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=_REDUCING_GAP)
+            shown = to_srgb(shown, profile)
+            return np.asarray(shown if turn is None else shown.transpose(turn))
+
+
+def iterate_video(path: Path, settings: FrameSettings) -> Iterator[tuple[float, Picture]]:
+    """Decode a video: (time in seconds from the first frame, uint8 [H, W, 3] RGB), upright, square
+    pixels, longer side at most max_side_px; times rise strictly.
+
+    Raises MediaError as `open_video` does before the first frame, and as `Video.frames` does
+    after the last good one.
+    """
+    with open_video(path, settings) as video:
+        for frame in video.frames():
+            yield frame.time_s, frame.picture(settings.max_side_px)

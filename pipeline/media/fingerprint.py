@@ -1,0 +1,35 @@
+"""Fingerprints: of a file's bytes, and of what a picture looks like."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import imagehash
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from pipeline.media.opening import open_regular
+from pipeline.models.protocols import Picture
+
+Hashes = NDArray[np.uint64]
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file, hexadecimal, read in blocks. Raises MediaError when it cannot be opened."""
+    with open_regular(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def perceptual_hash(picture: Picture) -> int:
+    """The 64-bit DCT hash of a uint8 [H, W, 3] picture: copies differ in few bits after scaling,
+    recompression or a change of brightness. Flat pictures carry no information in it."""
+    bits = imagehash.phash(Image.fromarray(picture)).hash
+    return int.from_bytes(np.packbits(bits).tobytes(), "big")
+
+
+def hamming(a: Hashes, b: Hashes) -> NDArray[np.uint8]:
+    """Bits in which 64-bit hashes differ, 0..64, element by element; shapes broadcast."""
+    differing: NDArray[np.uint8] = np.bitwise_count(np.bitwise_xor(a, b))
+    return differing

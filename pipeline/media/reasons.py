@@ -1,0 +1,37 @@
+"""Why a medium cannot be used: the closed set of reject codes that `pipeline.media` may give.
+
+A code is a counter's name; the `detail` beside it in a MediaError holds measured value and limit.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+REASONS = MappingProxyType(
+    {
+        # the file itself
+        "missing": "the file is not there (any more)",
+        "broken_link": "a symbolic link whose target is not there",
+        "link_loop": "symbolic links that lead back to themselves",
+        "outside_media_root": "the path leads out of the media root",
+        "unreadable": "the operating system does not let us read it",
+        "not_a_file": "a folder, FIFO, socket or device",
+        "empty_file": "no bytes",
+        # what its bytes are
+        "not_media": "text, code or data, neither picture nor video",
+        "unsupported_format": "a format that no decoder here reads",
+        "no_video_stream": "a container that holds sound only",
+        # what decoding it showed
+        "truncated": "the file ends before its format says so",
+        "corrupt_image": "the decoder cannot make a picture of it",
+        "corrupt_video": "the decoder stopped at damaged data",
+        "too_many_pixels": "more pixels than max_pixels allows",
+        "too_long": "longer than max_duration_s allows",
+        "decode_timeout": "decoding took longer than max_decode_s",
+        "no_frames": "the span holds no frame",
+        # segments of a video
+        "too_short": "a segment shorter than min_scene_s",
+        "black": "a segment that stays darker than min_luma",
+        "static": "a segment that moves less than min_motion",
+    }
+)

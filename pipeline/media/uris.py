@@ -1,0 +1,58 @@
+"""File names and the URIs that stand for them in every table.
+
+A URI is a POSIX path relative to the media root. Bytes of a name that are not UTF-8 are written
+`\\xNN`, so that any name fits a string column and finds its file again.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path, PurePosixPath
+
+from pipeline.errors import MediaError
+
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+
+
+def _written(name: str) -> str:
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def to_uri(path: Path, media_root: Path) -> str:
+    """The URI of a file below `media_root`. Raises MediaError outside_media_root for any other."""
+    try:
+        relative = path.relative_to(media_root)
+    except ValueError as error:
+        raise MediaError("outside_media_root", f"{_written(str(path))!r} is not below the media root") from error
+    return _written(relative.as_posix())
+
+
+def _entry(folder: Path, part: str) -> Path:
+    r"""The entry of `folder` that is written `part`; a name that holds a literal `\x` wins."""
+    exact = folder / part
+    if "\\x" not in part or os.path.lexists(exact):
+        return exact
+    try:
+        names = sorted(entry.name for entry in folder.iterdir())
+    except OSError:  # not a folder, or not ours to list: opening says so with its reason
+        return exact
+    return next((folder / name for name in names if _written(name) == part), exact)
+
+
+def resolve(media_root: Path, uri: str) -> Path:
+    """The path of the file that `uri` names; the file need not exist.
+
+    Raises MediaError outside_media_root when the path is absolute, climbs with `..`, or is a
+    link that leads to something outside.
+    """
+    parts = PurePosixPath(uri).parts
+    if not parts or uri.startswith("/") or ".." in parts or "\0" in uri or _SCHEME.match(uri):
+        raise MediaError("outside_media_root", f"{uri!r} is not a path relative to the media root")
+    path = media_root
+    for part in parts:
+        path = _entry(path, part)
+    target = Path(os.path.realpath(path))
+    if target.exists() and not target.is_relative_to(os.path.realpath(media_root)):
+        raise MediaError("outside_media_root", f"{uri!r} is a link that leads out of the media root")
+    return path

@@ -1,0 +1,103 @@
+"""Small videos made on the spot: scenes of coloured noise whose cuts are known to the frame."""
+
+from __future__ import annotations
+
+import io
+import struct
+import tempfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+Picture = NDArray[np.uint8]
+FPS = 25
+SIZE = (192, 108)  # width, height
+
+
+def noise_scene(seed: int, frames: int, size: tuple[int, int] = SIZE) -> list[Picture]:
+    """A picture of coloured blocks that drifts two pixels a frame: one scene, always moving."""
+    rng = np.random.default_rng(seed)
+    width, height = size
+    base = np.array([(seed * 97) % 200, (seed * 53) % 200, (seed * 151) % 200])
+    blocks = np.clip(rng.integers(-60, 61, (height // 12 + 1, width // 12 + 1, 3)) + base + 28, 0, 255)
+    big = np.kron(blocks, np.ones((12, 12, 1))).astype(np.uint8)[:height, :width]
+    return [np.roll(big, 2 * i, axis=1) for i in range(frames)]
+
+
+def still_scene(colour: tuple[int, int, int], frames: int, size: tuple[int, int] = SIZE) -> list[Picture]:
+    """The same plain picture again and again."""
+    return [np.full((size[1], size[0], 3), colour, np.uint8)] * frames
+
+
+def textured_still(seed: int, frames: int) -> list[Picture]:
+    """The same coloured blocks again and again."""
+    return noise_scene(seed, 1) * frames
+
+
+def film(
+    frames: Sequence[Picture],
+    container: str = "mp4",
+    codec: str = "libx264",
+    options: dict[str, str] | None = None,
+    times: Iterable[int] | None = None,
+    index_first: bool = False,
+) -> bytes:
+    """Encode frames at 25 a second; `times` are presentation stamps in frames where they are not even."""
+    if index_first:  # libav moves the index by reading the finished file, so there must be one
+        with tempfile.NamedTemporaryFile(suffix=f".{container}") as file:
+            _encode(frames, file.name, container, codec, options, times)
+            return Path(file.name).read_bytes()
+    buffer = io.BytesIO()
+    _encode(frames, buffer, container, codec, options, times)
+    return buffer.getvalue()
+
+
+def _encode(
+    frames: Sequence[Picture],
+    target: str | io.BytesIO,
+    container: str,
+    codec: str,
+    options: dict[str, str] | None,
+    times: Iterable[int] | None,
+) -> None:
+    index = {"movflags": "faststart"} if isinstance(target, str) else {}
+    with av.open(target, "w", format=container, options=index) as output:
+        stream = output.add_stream(codec, rate=FPS, options=options or {"crf": "12", "g": "10", "bf": "0"})
+        stream.width, stream.height, stream.pix_fmt = frames[0].shape[1], frames[0].shape[0], "yuv420p"
+        stream.thread_count = 1
+        for stamp, picture in zip(times or range(len(frames)), frames, strict=True):
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            frame.pts = stamp
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode())
+
+
+def sound() -> bytes:
+    """An mp4 that holds half a second of silence and no video."""
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="mp4") as output:
+        stream = output.add_stream("aac", rate=44_100)
+        for i in range(20):
+            frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+            frame.sample_rate, frame.pts = 44_100, i * 1024
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode())
+    return buffer.getvalue()
+
+
+def turned(data: bytes) -> bytes:
+    """Write a display matrix "turn 90 degrees clockwise" into the track header of an mp4."""
+    fixed = 1 << 16
+    upright = struct.pack(">9i", fixed, 0, 0, 0, fixed, 0, 0, 0, 1 << 30)
+    clockwise = struct.pack(">9i", 0, fixed, 0, -fixed, 0, 0, SIZE[1] * fixed, 0, 1 << 30)
+    track = data.index(b"tkhd")
+    at = data.index(upright, track)
+    return data[:at] + clockwise + data[at + len(upright) :]
+
+
+def written(path: Path, data: bytes) -> Path:
+    path.write_bytes(data)
+    return path
