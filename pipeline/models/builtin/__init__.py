@@ -1,0 +1,1 @@
+"""Real models whose weights come as packages."""
