@@ -1,0 +1,33 @@
+"""One honest paragraph about an asset from what was measured on it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipeline.media.facts import Facts
+
+NAMED_FROM = 0.78  # probability from which the description names a class rather than its parent
+SHOWN_COLOURS = 2
+SHOWN_LINES = 3
+SURE_TEXT = 0.9
+
+
+def describe(facts: Facts, labels: list[dict[str, Any]], category: str, media: str) -> str:
+    """Say what the classifier sees and what was measured; claim nothing else.
+
+    labels: most probable first, fields of schemas.LABEL_GUESS.
+    """
+    best = labels[0]
+    subject = best["name"] if best["probability"] >= NAMED_FROM else best["hypernym"]
+    sentences = [f"{subject[:1].upper()}{subject[1:]} ({category.split('/')[-1]})."]
+    colours = [name for name, share in facts.colours[:SHOWN_COLOURS] if share >= 0.15]
+    if facts.grey:
+        sentences.append("Black and white.")
+    elif colours:
+        sentences.append(f"Mostly {' and '.join(colours)}.")
+    lines = [line.text for line in facts.text if line.confidence >= SURE_TEXT][:SHOWN_LINES]
+    if lines:
+        sentences.append(f"Text reads: {' / '.join(lines)}.")
+    if media == "video" and facts.motion is not None and facts.change is not None:
+        sentences.append("Little change." if facts.motion < 1 else "Much change." if facts.change > 12 else "")
+    return " ".join(s for s in sentences if s)

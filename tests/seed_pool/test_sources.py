@@ -1,0 +1,58 @@
+"""Every file becomes a row, whatever it is."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import UsageError
+from pipeline.seed_pool.sources import discover
+
+
+def reasons(root: Path) -> dict[str, str | None]:
+    return {r["uri"]: r["reject"] and r["reject"]["reason"] for r in discover(root).to_pylist()}
+
+
+def test_files_are_listed_by_uri_and_sidecars_belong_to_their_medium(tmp_path: Path) -> None:
+    (tmp_path / "b").mkdir()
+    for name in ("b/x.jpg", "a.mp4", "a.srt", "b/x.txt", "lonely.txt", ".hidden.jpg"):
+        (tmp_path / name).write_bytes(b"x")
+    assert list(reasons(tmp_path)) == ["a.mp4", "b/x.jpg", "lonely.txt"]
+
+
+def test_what_is_no_file_is_rejected_with_its_reason(tmp_path: Path) -> None:
+    (tmp_path / "real.jpg").write_bytes(b"x")
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe.mp4")
+    (tmp_path / "dangling.jpg").symlink_to(tmp_path / "gone.jpg")
+    (tmp_path / "loop.jpg").symlink_to(tmp_path / "loop.jpg")
+    (tmp_path / "folder" / "up").symlink_to(tmp_path)
+    assert reasons(tmp_path) == {
+        "dangling.jpg": "dangling_link",
+        "folder/up": "link_to_folder",
+        "loop.jpg": "unreadable",
+        "pipe.mp4": "not_a_file",
+        "real.jpg": None,
+    }
+
+
+@pytest.mark.parametrize("name", ["with space.jpg", "quo\"te's.jpg", "new\nline.jpg", "emoji 🎬.jpg", "-dash.jpg"])
+def test_strange_names_are_kept_as_they_are(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"x")
+    assert reasons(tmp_path) == {name: None}
+
+
+def test_bytes_that_are_not_utf8_are_written_out(tmp_path: Path) -> None:
+    (Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.jpg"))).write_bytes(b"x")
+    assert list(reasons(tmp_path)) == ["caf\\xe9.jpg"]
+
+
+def test_a_missing_an_empty_and_a_wrong_input_are_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="does not exist"):
+        discover(tmp_path / "gone")
+    with pytest.raises(UsageError, match="is empty"):
+        discover(tmp_path)
+    file = tmp_path / "file.jpg"
+    file.write_bytes(b"x")
+    with pytest.raises(UsageError, match="is a file"):
+        discover(file)
