@@ -1,0 +1,76 @@
+"""Renders the templates of prompts/. What comes from media is data, never template code or instruction."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from jinja2 import FunctionLoader, StrictUndefined
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from pipeline.errors import ConfigError
+from pipeline.resources import names, read_prompt_text
+
+LANGUAGES = {
+    "ar": "Arabic",
+    "bn": "Bengali",
+    "cs": "Czech",
+    "da": "Danish",
+    "de": "German",
+    "el": "Greek",
+    "en": "English",
+    "es": "Spanish",
+    "fa": "Persian",
+    "fi": "Finnish",
+    "fr": "French",
+    "he": "Hebrew",
+    "hi": "Hindi",
+    "hu": "Hungarian",
+    "id": "Indonesian",
+    "it": "Italian",
+    "ja": "Japanese",
+    "ko": "Korean",
+    "nl": "Dutch",
+    "no": "Norwegian",
+    "pl": "Polish",
+    "pt": "Portuguese",
+    "ro": "Romanian",
+    "ru": "Russian",
+    "sv": "Swedish",
+    "th": "Thai",
+    "tr": "Turkish",
+    "uk": "Ukrainian",
+    "vi": "Vietnamese",
+    "zh": "Chinese",
+}
+
+
+# No autoescape: prompts are plain text. Templates pass every foreign value through `tojson`,
+# which also writes <, > and & as escapes, so no value can close the block it stands in.
+_ENVIRONMENT = ImmutableSandboxedEnvironment(
+    loader=FunctionLoader(read_prompt_text),
+    undefined=StrictUndefined,
+    autoescape=False,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+def language_name(code: str) -> str:
+    """The English name of an ISO 639-1 code. Raises ConfigError for one that is not in the list."""
+    try:
+        return LANGUAGES[code]
+    except KeyError as error:
+        raise ConfigError(f"synth.languages: {code!r} is not one of {', '.join(LANGUAGES)}") from error
+
+
+def render(template: str, **context: Any) -> str:
+    """Fill a template of prompts/. Raises jinja2.UndefinedError when it needs a value not given."""
+    return _ENVIRONMENT.get_template(template).render(**context).strip() + "\n"
+
+
+def prompt_hash(template: str) -> str:
+    """Changes when the text of a template, or of the parts it may include, does."""
+    parts = [n for n in names("prompts") if n.startswith("_")]
+    text = "\0".join(read_prompt_text(n) for n in [template, *parts])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,68 @@
+"""What both annotators share: their columns, and how a batch of subjects becomes child rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from pipeline.config import FrameSettings, SynthSettings
+from pipeline.stage import PARENT, rejects
+from pipeline.synth.claims import to_json
+from pipeline.synth.subjects import SUBJECTS
+from pipeline.synth.task import Stated
+
+NAME = "annotate"
+READS = tuple(SUBJECTS.names)
+ADDS = pa.schema(
+    [
+        pa.field("asset_id", pa.string()),  # the asset an example speaks of
+        pa.field("task_type", pa.string()),
+        pa.field("response", pa.string()),  # TaskSpec.response as JSON
+        pa.field("holds", pa.string()),  # claims (claims.to_json); null where a VLM wrote the example
+        pa.field("wrong", pa.string()),
+    ]
+)
+Refusal = tuple[str, str]  # reason, detail
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """What an annotating stage needs to know."""
+
+    task: str
+    synth: SynthSettings
+    frames: FrameSettings
+    cache: Path
+    media_root: Path
+
+
+def children(answers: Sequence[tuple[str, list[Stated] | Refusal]], claimed: bool) -> pa.Table:
+    """The result of a Split: for each subject its examples, or one row with a reject.
+
+    answers: (first asset of the subject, examples or refusal), one a row of the batch; an
+    empty list of examples is not allowed. claimed: whether examples carry claims.
+    """
+    rows: list[dict[str, object]] = []
+    verdicts: list[Refusal | None] = []
+    for parent, (asset_id, answer) in enumerate(answers):
+        if isinstance(answer, tuple):
+            rows.append({PARENT: parent, "asset_id": asset_id})
+            verdicts.append(answer)
+            continue
+        for stated in answer:
+            rows.append(
+                {
+                    PARENT: parent,
+                    "asset_id": stated.asset_id,
+                    "task_type": stated.response.task_type,
+                    "response": stated.response.model_dump_json(),
+                    "holds": to_json(stated.holds) if claimed else None,
+                    "wrong": to_json(stated.wrong) if claimed else None,
+                }
+            )
+            verdicts.append(None)
+    schema = pa.schema([pa.field(PARENT, pa.int32()), *ADDS])
+    return pa.Table.from_pylist(rows, schema=schema).append_column("reject", rejects(NAME, verdicts))

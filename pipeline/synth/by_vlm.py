@@ -1,0 +1,126 @@
+"""Annotation by a vision-language model: template -> request -> reply -> response."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pyarrow as pa
+from pydantic import ValidationError
+
+from pipeline.config import SynthSettings
+from pipeline.errors import MediaError, ModelError
+from pipeline.media.frames import FrameStore
+from pipeline.models.protocols import Reply, Request, Vlm
+from pipeline.prompts import language_name, render
+from pipeline.stage import ModelRef, Resources, Split
+from pipeline.synth.annotation import ADDS, NAME, READS, Annotation, Refusal, children
+from pipeline.synth.subjects import subject
+from pipeline.synth.task import Response, Span, Stated, Subject, TaskSpec
+from pipeline.synth.tasks import task
+
+SHOWN_CHARS = 200  # of a reply that is rejected
+
+
+def by_vlm(settings: Annotation, model: ModelRef, batch_rows: int) -> Split:
+    """The stage that asks a VLM for one example a subject."""
+    return Split(NAME, annotate, settings, READS, ADDS, model=model, resources=Resources(batch_rows=batch_rows))
+
+
+def annotate(table: pa.Table, settings: Annotation, vlm: Vlm) -> pa.Table:
+    """Ask once for each subject whose media can be read; rejects are media reasons and those of `parse`."""
+    spec = task(settings.task)
+    store = FrameStore(settings.cache, settings.media_root, settings.frames)
+    whats = [subject(row) for row in table.to_pylist()]
+    asked: list[tuple[int, Request]] = []
+    answers: dict[int, list[Stated] | Refusal] = {}
+    for i, (what, language) in enumerate(zip(whats, table.column("language").to_pylist(), strict=True)):
+        try:
+            asked.append((i, request(spec, what, language, settings.synth, store)))
+        except MediaError as error:
+            answers[i] = (error.reason, error.detail)
+    replies = vlm.generate([r for _, r in asked], spec.schema) if asked else []
+    if len(replies) != len(asked):
+        raise ModelError(f"the VLM gave {len(replies)} replies to {len(asked)} requests")
+    for (i, _), reply in zip(asked, replies, strict=True):
+        response = parse(reply, spec)
+        answers[i] = (
+            response if isinstance(response, tuple) else [Stated(_asset(whats[i], spec, response), response, ())]
+        )
+    return children([(w.segments[0].asset_id, answers[i]) for i, w in enumerate(whats)], claimed=False)
+
+
+def prompt(spec: TaskSpec, what: Subject, language: str, settings: SynthSettings) -> str:
+    """Render the task's template for a subject. Raises ConfigError on an unknown language."""
+    return render(
+        spec.template,
+        medium=spec.medium,
+        language=language_name(language),
+        max_words=min(spec.max_description_words, settings.max_description_words),
+        task_types=spec.task_types,
+        schema=spec.schema,
+        min_gap_s=settings.min_gap_s,
+        assets=[_known(what, i) for i in range(len(what.segments))],
+    )
+
+
+def request(spec: TaskSpec, what: Subject, language: str, settings: SynthSettings, store: FrameStore) -> Request:
+    """The prompt and the frames of all segments. Raises MediaError when a medium cannot be read."""
+    pixels = tuple(
+        store.get(s.asset_id, what.uri, what.medium, s.span and s.span.start_s, s.span and s.span.end_s)
+        for s in what.segments
+    )
+    return Request(prompt(spec, what, language, settings), pixels)
+
+
+def parse(reply: Reply, spec: TaskSpec) -> Response | Refusal:
+    """Read one JSON object that fits the schema exactly, or say why the reply is none.
+
+    Reasons: `reply_truncated` (it stopped for its length), `empty_reply`, `malformed_reply` (no
+    JSON, or a key twice), `schema_violation` (keys, types, lengths, task type).
+    """
+    shown = reply.text[:SHOWN_CHARS]
+    if reply.finish_reason == "length":
+        return "reply_truncated", f"after {len(reply.text)} characters: {shown}"
+    if not reply.text.strip():
+        return "empty_reply", f"finish_reason {reply.finish_reason}"
+    try:
+        json.loads(reply.text, object_pairs_hook=_once, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        return "malformed_reply", f"{error}: {shown}"
+    try:
+        return spec.response.model_validate_json(reply.text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        return "schema_violation", f"{'.'.join(map(str, first['loc'])) or 'reply'}: {first['msg']}: {shown}"
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len({key for key, _ in pairs}) != len(pairs):
+        raise ValueError("a key stands twice")
+    return dict(pairs)
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _known(what: Subject, index: int) -> dict[str, object]:
+    segment = what.segments[index]
+    known: dict[str, object] = {"file": what.uri, "category": segment.category, "description": segment.description}
+    if segment.span:
+        known |= {
+            "segment": index + 1,
+            "start_s": round(segment.span.start_s, 3),
+            "end_s": round(segment.span.end_s, 3),
+        }
+    return known
+
+
+def _asset(what: Subject, spec: TaskSpec, response: Response) -> str:
+    """The segment that the response's moment lies in; the first where it lies in none."""
+    span: Span | None = spec.to_example(response).span
+    for segment in what.segments:
+        if span and segment.span and segment.span.covers(span):
+            return segment.asset_id
+    return what.segments[0].asset_id

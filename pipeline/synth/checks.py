@@ -1,0 +1,164 @@
+"""What every example must pass, whoever wrote it: pure functions that accept, or say why not."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+
+import pyarrow as pa
+
+from pipeline.config import SynthSettings
+from pipeline.stage import Resources, Stage, rejects
+from pipeline.synth.annotation import Refusal
+from pipeline.synth.subjects import subject
+from pipeline.synth.task import Example, Span, Subject
+from pipeline.synth.tasks import task
+from pipeline.text import normalised
+
+NAME = "check"
+READS = ("response", "language", "uri", "media", "duration_s", "segments")
+TOLERANCE_S = 0.05  # times that a model copies from its prompt are rounded
+
+# Unicode name prefixes of the letters a language is written in; any other is written in Latin.
+SCRIPTS = {
+    "ar": ("ARABIC",),
+    "bn": ("BENGALI",),
+    "el": ("GREEK",),
+    "fa": ("ARABIC",),
+    "he": ("HEBREW",),
+    "hi": ("DEVANAGARI",),
+    "ja": ("CJK", "HIRAGANA", "KATAKANA"),
+    "ko": ("HANGUL",),
+    "ru": ("CYRILLIC",),
+    "th": ("THAI",),
+    "uk": ("CYRILLIC",),
+    "zh": ("CJK",),
+}
+UNSPACED = ("CJK", "HIRAGANA", "KATAKANA", "THAI")  # scripts that put no space between words
+
+
+@dataclass(frozen=True)
+class Checking:
+    """What the checks need to know."""
+
+    task: str
+    synth: SynthSettings
+
+
+def checking(settings: Checking) -> Stage:
+    """The stage that rejects examples which break a rule."""
+    return Stage(NAME, check_examples, settings, READS, pa.schema([]), resources=Resources(batch_rows=256))
+
+
+def check_examples(table: pa.Table, settings: Checking) -> pa.Table:
+    """Reject each example for the first rule that it breaks."""
+    spec = task(settings.task)
+    verdicts: list[Refusal | None] = []
+    for row in table.to_pylist():
+        response = spec.response.model_validate_json(row["response"])
+        example, what = spec.to_example(response), subject(row)
+        limit = min(spec.max_description_words, settings.synth.max_description_words)
+        written = [response.description, *(t for t in (example.query_text,) if t)]
+        if spec.query == "medium":  # labels are written by the annotator; answers may quote a picture
+            written += [t for t in (example.positive_text, example.negative_text) if t]
+        found = (
+            description_too_long(response.description, limit),
+            empty_text(example),
+            answer_equals_negative(example),
+            answer_in_question(example),
+            wrong_language(written, row["language"]),
+            wrong_span(example, what, settings.synth.min_gap_s),
+        )
+        verdicts.append(next((f for f in found if f), None))
+    return pa.table({"reject": rejects(NAME, verdicts)})
+
+
+def word_count(text: str) -> int:
+    """Words between spaces; each character of a script without spaces counts as one."""
+    unspaced = sum(1 for c in text if _script(c) in UNSPACED)
+    return unspaced + len("".join(" " if _script(c) in UNSPACED else c for c in text).split())
+
+
+def description_too_long(description: str, limit: int) -> Refusal | None:
+    """More words than the prompt allowed."""
+    count = word_count(description)
+    return ("description_too_long", f"{count} words, limit {limit}") if count > limit else None
+
+
+def empty_text(example: Example) -> Refusal | None:
+    """A query, label or answer that is only space and punctuation."""
+    for reason, text in (
+        ("empty_query", example.query_text),
+        ("empty_answer", example.positive_text),
+        ("empty_negative", example.negative_text),
+    ):
+        if text is not None and not normalised(text):
+            return reason, repr(text)
+    return None
+
+
+def answer_equals_negative(example: Example) -> Refusal | None:
+    """The right and the wrong text are one document."""
+    right, wrong = example.positive_text, example.negative_text
+    if right is None or wrong is None or normalised(right) != normalised(wrong):
+        return None
+    return "answer_equals_negative", f"{right!r} and {wrong!r}"
+
+
+def answer_in_question(example: Example) -> Refusal | None:
+    """The question names its own answer, as whole words."""
+    if example.query_text is None or example.positive_text is None:
+        return None
+    question, answer = normalised(example.query_text), normalised(example.positive_text)
+    edge = "" if any(_script(c) in UNSPACED for c in answer) else r"\b"
+    # \b needs a word character at the edge; an answer such as "C++" has none there.
+    before, after = (edge if c.isalnum() else "" for c in (answer[:1], answer[-1:]))
+    if answer and re.search(f"{before}{re.escape(answer)}{after}", question):
+        return "answer_in_question", f"{example.positive_text!r} in {example.query_text!r}"
+    return None
+
+
+def wrong_language(texts: Iterable[str], language: str) -> Refusal | None:
+    """Fewer than half of the letters of a text are of the script that the language is written in.
+
+    Tells scripts apart, not languages that share one.
+    """
+    scripts = SCRIPTS.get(language, ("LATIN",))
+    for text in texts:
+        letters = [c for c in text if c.isalpha()]
+        fitting = sum(1 for c in letters if _script(c) in scripts)
+        if letters and fitting * 2 < len(letters):
+            return "wrong_language", f"{fitting} of {len(letters)} letters are {'/'.join(scripts)}, language {language}"
+    return None
+
+
+def wrong_span(example: Example, what: Subject, min_gap_s: float) -> Refusal | None:
+    """A moment or irrelevant span that is empty, outside the video or its segments, or too close."""
+    if example.span is None or example.irrelevant_span is None:
+        return None
+    segments = [s.span for s in what.segments if s.span]
+    for name, span in (("moment", example.span), ("irrelevant span", example.irrelevant_span)):
+        shown = f"{name} {span.start_s:g}..{span.end_s:g} s"
+        if span.end_s <= span.start_s:
+            return "empty_span", shown
+        if what.duration_s is not None and span.end_s > what.duration_s + TOLERANCE_S:
+            return "span_outside_video", f"{shown}, video ends at {what.duration_s:g} s"
+        if not any(_inside(span, s) for s in segments):
+            return "span_outside_segments", f"{shown} lies in none of {len(segments)} segments"
+    gap = example.span.gap_to(example.irrelevant_span)
+    if gap < min_gap_s:
+        return "irrelevant_span_too_close", f"gap {gap:.2f} s, limit {min_gap_s:g} s"
+    return None
+
+
+def _inside(span: Span, segment: Span) -> bool:
+    return segment.start_s - TOLERANCE_S <= span.start_s and span.end_s <= segment.end_s + TOLERANCE_S
+
+
+@cache
+def _script(character: str) -> str:
+    """First word of a character's Unicode name: LATIN, CJK, ..."""
+    return unicodedata.name(character, "").split(" ")[0].split("-")[0]

@@ -1,0 +1,84 @@
+"""Examples on their way into the data format, and the ids they get there."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from pipeline.synth.claims import Claim, from_json
+from pipeline.synth.task import Example, TaskSpec
+from pipeline.text import normalised
+
+SubDataset = tuple[str, str]  # task type, language
+
+
+@dataclass(frozen=True)
+class Draft:
+    """One example that passed its checks. Claims are None where a VLM wrote it."""
+
+    asset_id: str
+    task_type: str
+    language: str
+    example: Example
+    holds: tuple[Claim, ...] | None
+    wrong: tuple[Claim, ...] | None
+
+    @property
+    def sub_dataset(self) -> SubDataset:
+        """The relevance criterion it belongs to."""
+        return self.task_type, self.language
+
+
+@dataclass
+class Judged:
+    """A draft with its documents by id: which are right, which are explicitly wrong, and which
+    the facts leave open: those must never become negatives."""
+
+    draft: Draft
+    query_id: str
+    positives: dict[str, None]  # ordered and without repeats
+    negatives: dict[str, None]
+    undecided: dict[str, None]
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A draft that gets no query."""
+
+    draft: Draft
+    reason: str
+    detail: str
+
+
+def drafts(spec: TaskSpec, checked: pa.Table) -> list[Draft]:
+    """The live rows of the check stage, in their order."""
+    columns = ["asset_id", "task_type", "language", "response", "holds", "wrong"]
+    return [
+        Draft(
+            row["asset_id"],
+            row["task_type"],
+            row["language"],
+            spec.to_example(spec.response.model_validate_json(row["response"])),
+            None if row["holds"] is None else from_json(row["holds"]),
+            None if row["wrong"] is None else from_json(row["wrong"]),
+        )
+        for row in checked.select(columns).to_pylist()
+    ]
+
+
+def short_id(prefix: str, *parts: str) -> str:
+    """A stable id: 64 bits of the hash of its parts."""
+    return prefix + hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+def query_id(spec: TaskSpec, draft: Draft) -> str:
+    """The same for every draft with the same query content in one sub-dataset."""
+    medium = "" if spec.query == "text" else draft.asset_id
+    return short_id("q", spec.name, *draft.sub_dataset, medium, normalised(draft.example.query_text or ""))
+
+
+def text_id(spec: TaskSpec, sub_dataset: SubDataset, text: str) -> str:
+    """The same for texts that count as one document of a sub-dataset."""
+    return short_id("d", spec.name, *sub_dataset, normalised(text))

@@ -1,0 +1,66 @@
+"""The rows that annotation starts from: one a subject and language, with the assets it speaks of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.schemas import ASSETS
+from pipeline.synth.claims import Seen
+from pipeline.synth.task import Segment, Span, Subject, TaskSpec
+
+_OF_SEGMENT = ("asset_id", "start_s", "end_s", "category", "description", "facts", "labels")
+_OF_FILE = ("uri", "media", "duration_s")
+SEGMENTS = pa.list_(pa.struct([ASSETS.field(n) for n in _OF_SEGMENT]))
+SUBJECTS = pa.schema(
+    [*(ASSETS.field(n) for n in _OF_FILE), pa.field("language", pa.string()), pa.field("segments", SEGMENTS)]
+)
+
+
+def of_medium(assets: pa.Table, spec: TaskSpec) -> pa.Table:
+    """The assets a task is due for, in the order of the pool."""
+    return assets.filter(pc.equal(assets.column("media"), spec.medium))
+
+
+def subjects(assets: pa.Table, spec: TaskSpec, languages: Sequence[str]) -> pa.Table:
+    """Rows of SUBJECTS: an asset each or, for moments, the segments of a file (same sha256) in time order."""
+    rows = of_medium(assets, spec).to_pylist()
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault(row["sha256"] if spec.document == "moment" else row["asset_id"], []).append(row)
+    return pa.Table.from_pylist(
+        [
+            {
+                **{n: group[0][n] for n in _OF_FILE},
+                "language": language,
+                "segments": sorted(
+                    ({n: row[n] for n in _OF_SEGMENT} for row in group), key=lambda s: s["start_s"] or 0.0
+                ),
+            }
+            for group in groups.values()
+            for language in languages
+        ],
+        schema=SUBJECTS,
+    )
+
+
+def subject(row: Mapping[str, Any]) -> Subject:
+    """A row of SUBJECTS as an object."""
+    return Subject(
+        row["uri"],
+        row["media"],
+        row["duration_s"],
+        tuple(
+            Segment(
+                s["asset_id"],
+                None if s["start_s"] is None else Span(s["start_s"], s["end_s"]),
+                s["category"] or "",
+                s["description"] or "",
+                Seen.of(s["facts"], s["labels"]),
+            )
+            for s in row["segments"]
+        ),
+    )

@@ -1,0 +1,144 @@
+"""What a task is: one template, one spec. Everything else in this room is the same for all seven."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+from pipeline.config import FactSettings
+from pipeline.synth.claims import Claim, Seen
+
+Medium = Literal["image", "video"]
+
+MAX_CHARS_A_WORD = 12  # maxLength of a description: constrained decoding must end somewhere
+MAX_ANSWER_CHARS = 300
+MAX_QUERY_CHARS = 500
+
+
+class Response(BaseModel):
+    """What an annotator fills in for one subject, keys in order. Gives JSON schema and parser."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, str_strip_whitespace=True)
+
+    description: str = Field(min_length=1, max_length=500 * MAX_CHARS_A_WORD)
+    task_type: str
+
+
+@dataclass(frozen=True)
+class TaskType:
+    """One relevance criterion. `definition` lets an annotator choose it; `instruction` tells an
+    embedding model what relevant means."""
+
+    definition: str
+    instruction: str
+
+
+class Span(NamedTuple):
+    """Seconds from the first frame of the file, start inclusive, end exclusive."""
+
+    start_s: float
+    end_s: float
+
+    def gap_to(self, other: Span) -> float:
+        """Seconds between two spans; 0 or less when they touch or overlap."""
+        return max(self.start_s, other.start_s) - min(self.end_s, other.end_s)
+
+    def covers(self, other: Span) -> bool:
+        """Whether the two overlap by at least half of the shorter."""
+        shorter = min(self.end_s - self.start_s, other.end_s - other.start_s)
+        return shorter > 0 and -self.gap_to(other) >= shorter / 2
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One asset as the annotators see it; an image has no span."""
+
+    asset_id: str
+    span: Span | None
+    category: str
+    description: str
+    seen: Seen | None  # None where nothing was measured
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What one request is about: an asset or, for moments, the kept segments of one file in time order."""
+
+    uri: str
+    medium: Medium
+    duration_s: float | None
+    segments: tuple[Segment, ...]
+
+
+@dataclass(frozen=True)
+class Example:
+    """A Response in the terms of the data format. What does not apply is None.
+
+    The query is the medium itself where `TaskSpec.query` says so. Without `positive_text` the
+    positive is the asset or, for moments, `span`.
+    """
+
+    query_text: str | None = None
+    positive_text: str | None = None
+    negative_text: str | None = None
+    span: Span | None = None
+    irrelevant_span: Span | None = None
+
+
+@dataclass(frozen=True)
+class Stated:
+    """A Response with the claims it rests on, which must hold of the asset that it speaks of.
+
+    `holds`: what the answer, label or query says. `wrong`: what the wrong answer or label says.
+    """
+
+    asset_id: str
+    response: Response
+    holds: tuple[Claim, ...]
+    wrong: tuple[Claim, ...] = ()
+
+
+FromFacts = Callable[["TaskSpec", Subject, FactSettings], list[Stated]]
+
+
+@dataclass(frozen=True)
+class TaskSpec:
+    """A synthesis task (PAPER 3.2)."""
+
+    name: str
+    medium: Medium
+    query: Literal["medium", "medium_and_text", "text"]
+    document: Literal["text", "medium", "moment"]
+    response: type[Response]
+    task_types: Mapping[str, TaskType]
+    from_facts: FromFacts
+    to_example: Callable[[Any], Example]
+    max_description_words: int
+    in_batch_negatives: bool = True
+
+    @property
+    def template(self) -> str:
+        """File of prompts/."""
+        return f"{self.name}.jinja"
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """JSON schema of a reply, keys in the order in which they are filled."""
+        return self.response.model_json_schema()
+
+    @property
+    def instructions(self) -> dict[str, str]:
+        """Instruction by task type."""
+        return {name: kind.instruction for name, kind in self.task_types.items()}
+
+
+R = TypeVar("R", bound=Response)
+
+
+def with_task_types(base: type[R], name: str, task_types: Sequence[str]) -> type[R]:
+    """`base` whose `task_type` accepts only `task_types`; keys keep their order."""
+    choice: Any = Literal[tuple(task_types)]
+    return create_model(name, __base__=base, task_type=(choice, ...))

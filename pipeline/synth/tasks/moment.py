@@ -1,0 +1,119 @@
+"""Moment retrieval: a text that finds a span of a video, and a span of the same file that it does not fit."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from pipeline.config import FactSettings
+from pipeline.synth.claims import Claim, holds
+from pipeline.synth.phrases import a, caption, pick, sentence, true_claims
+from pipeline.synth.task import (
+    MAX_QUERY_CHARS,
+    Example,
+    Response,
+    Segment,
+    Span,
+    Stated,
+    Subject,
+    TaskSpec,
+    TaskType,
+    with_task_types,
+)
+
+TASK_TYPES = {
+    "Action Moment": TaskType(
+        "The query asks for something that happens: an action, an event, a change.",
+        "Find the segment of the video in which the described action or change happens.",
+    ),
+    "Object Moment": TaskType(
+        "The query asks for something that can be seen: an object, a place, a written text, a view.",
+        "Find the segment of the video that shows the described object, text or view.",
+    ),
+    "Character Moment": TaskType(
+        "The query asks for a person, animal or figure, told by looks, role or behaviour.",
+        "Find the segment of the video in which the described character appears.",
+    ),
+}
+
+
+# What a text of a task type must at least rest on, where facts can serve it.
+MOVEMENT = {"trend", "change"}
+SERVED = {
+    "Action Moment": MOVEMENT,
+    "Object Moment": {"label", "text", "colour", "has_colour", "brighter_side", "brighter_level"},
+}
+
+
+class Moment(Response):
+    """Keys of a moment retrieval example; times in seconds from the first frame of the file."""
+
+    query: str = Field(min_length=1, max_length=MAX_QUERY_CHARS)
+    start_s: float = Field(ge=0, allow_inf_nan=False)
+    end_s: float = Field(ge=0, allow_inf_nan=False)
+    irrelevant_start_s: float = Field(ge=0, allow_inf_nan=False)
+    irrelevant_end_s: float = Field(ge=0, allow_inf_nan=False)
+
+
+def to_example(response: Moment) -> Example:
+    """A response in the terms of the data format."""
+    return Example(
+        query_text=response.query,
+        span=Span(response.start_s, response.end_s),
+        irrelevant_span=Span(response.irrelevant_start_s, response.irrelevant_end_s),
+    )
+
+
+def from_facts(spec: TaskSpec, subject: Subject, limits: FactSettings) -> list[Stated]:
+    """For every segment, texts that hold of it and are refuted of a segment further away.
+
+    The irrelevant segment is the one with the widest gap, so it has the minimum gap if any has.
+    """
+    stated = []
+    for segment in subject.segments:
+        claims = true_claims(segment.seen, limits) if segment.seen else ()
+        for task_type, anchors in SERVED.items():
+            said = claims if task_type == "Action Moment" else tuple(c for c in claims if c.kind not in MOVEMENT)
+            far = _refuted(segment, said, subject, limits)
+            if far is not None and any(c.kind in anchors for c in said):
+                stated.append(_stated(spec, segment, far, task_type, said))
+    return stated
+
+
+def _stated(spec: TaskSpec, segment: Segment, far: Segment, task_type: str, claims: tuple[Claim, ...]) -> Stated:
+    phrase = pick(
+        ("when does the video show {a}?", "the moment that shows {a}", "go to {a}"), segment.asset_id, task_type
+    )
+    span, irrelevant = segment.span or Span(0, 0), far.span or Span(0, 0)
+    keys = {
+        "description": segment.description,
+        "task_type": task_type,
+        "query": sentence(phrase.format(a=a(caption(claims, "view")))),
+        "start_s": span.start_s,
+        "end_s": span.end_s,
+        "irrelevant_start_s": irrelevant.start_s,
+        "irrelevant_end_s": irrelevant.end_s,
+    }
+    return Stated(segment.asset_id, spec.response.model_validate(keys), claims)
+
+
+def _refuted(segment: Segment, claims: tuple[Claim, ...], subject: Subject, limits: FactSettings) -> Segment | None:
+    gaps = [
+        (segment.span.gap_to(other.span), other)
+        for other in subject.segments
+        if segment.span and other.span and holds(claims, other.seen, limits) is False
+    ]
+    apart = [(gap, other) for gap, other in gaps if gap > 0]
+    return max(apart, key=lambda pair: pair[0])[1] if apart else None
+
+
+MOMENT_RETRIEVAL = TaskSpec(
+    name="moment_retrieval",
+    medium="video",
+    query="text",
+    document="moment",
+    response=with_task_types(Moment, "MomentRetrieval", list(TASK_TYPES)),
+    task_types=TASK_TYPES,
+    from_facts=from_facts,
+    to_example=to_example,
+    max_description_words=300,
+)

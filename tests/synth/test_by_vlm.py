@@ -1,0 +1,124 @@
+import json
+
+import pyarrow as pa
+import pytest
+from PIL import Image
+
+from pipeline.config import FrameSettings, SynthSettings
+from pipeline.errors import ModelError
+from pipeline.models.protocols import Reply
+from pipeline.runners.apply import apply_step
+from pipeline.stage import ModelRef
+from pipeline.synth.annotation import Annotation
+from pipeline.synth.by_vlm import by_vlm, parse
+from pipeline.synth.subjects import subjects
+from pipeline.synth.tasks import TASKS
+from tests.synth.samples import asset, pool
+
+QA = TASKS["image_qa"]
+GOOD = {
+    "description": "A red cup.",
+    "task_type": "Factoid Identification",
+    "question": "What stands there?",
+    "positive_answer": "A cup",
+    "hard_negative_answer": "A vase",
+}
+
+
+class Scripted:
+    """A Vlm that gives the replies it was made with and keeps the requests."""
+
+    fingerprint = "scripted"
+
+    def __init__(self, *texts):
+        self.texts, self.requests, self.schema = list(texts), [], None
+
+    def generate(self, requests, schema):
+        self.requests += requests
+        self.schema = schema
+        return [Reply(self.texts.pop(0), "stop") for _ in requests if self.texts]
+
+
+def reply(text, finish_reason="stop"):
+    return parse(Reply(text, finish_reason), QA)
+
+
+def test_reply_that_fits_the_schema_is_a_response():
+    response = reply(json.dumps(GOOD))
+    assert response.model_dump() == GOOD
+
+
+@pytest.mark.parametrize(
+    ("text", "finish_reason", "reason"),
+    [
+        (json.dumps(GOOD), "length", "reply_truncated"),
+        (" \n", "stop", "empty_reply"),
+        ("I think it is a cup.", "stop", "malformed_reply"),
+        (f"```json\n{json.dumps(GOOD)}\n```", "stop", "malformed_reply"),
+        (json.dumps(GOOD)[:-1] + ', "question": "Twice?"}', "stop", "malformed_reply"),
+        (json.dumps(GOOD).replace("A red cup.", "A red\ncup."), "stop", "malformed_reply"),
+        ("[" * 100_000, "stop", "malformed_reply"),
+        ('{"description": NaN}', "stop", "malformed_reply"),
+        ("[]", "stop", "schema_violation"),
+        (json.dumps(GOOD | {"extra": 1}), "stop", "schema_violation"),
+        (json.dumps({k: v for k, v in GOOD.items() if k != "question"}), "stop", "schema_violation"),
+        (json.dumps(GOOD | {"task_type": "Factoid"}), "stop", "schema_violation"),
+        (json.dumps(GOOD | {"question": "   "}), "stop", "schema_violation"),
+        (json.dumps(GOOD | {"positive_answer": 3}), "stop", "schema_violation"),
+        (json.dumps(GOOD | {"question": "x" * 501}), "stop", "schema_violation"),
+        (json.dumps(GOOD | {"question": "\ud800"}), "stop", "schema_violation"),
+    ],
+)
+def test_reply_that_does_not_fit_is_rejected_with_its_beginning(text, finish_reason, reason):
+    got, detail = reply(text, finish_reason)
+    assert got == reason
+    assert len(detail) < 700
+    if text.strip():
+        assert text[:20] in detail
+
+
+def annotate(tmp_path, vlm, *assets):
+    settings = Annotation("image_qa", SynthSettings(), FrameSettings(), tmp_path / "cache", tmp_path)
+    stage = by_vlm(settings, ModelRef("vlm", None), 8)
+    return apply_step(stage, subjects(pool(*assets), QA, ["en"]), vlm).to_pylist()
+
+
+def test_each_subject_is_asked_once_with_its_pixels_and_gets_its_own_reply(tmp_path):
+    for name, colour in (("a", "red"), ("b", "blue")):
+        Image.new("RGB", (200, 200), colour).save(tmp_path / f"{name}.png")
+    vlm = Scripted(json.dumps(GOOD), "no JSON")
+    rows = annotate(tmp_path, vlm, asset("a"), asset("b"))
+    assert [(r["asset_id"], r["task_type"], r["reject"] and r["reject"]["reason"]) for r in rows] == [
+        ("a", "Factoid Identification", None),
+        ("b", None, "malformed_reply"),
+    ]
+    assert json.loads(rows[0]["response"]) == GOOD
+    assert rows[0]["holds"] is None
+    assert vlm.schema == QA.schema
+    assert ['"file": "a.png"' in r.prompt for r in vlm.requests] == [True, False]
+    assert all(len(r.pixels) == 1 and len(r.pixels[0].frames) == 1 for r in vlm.requests)
+
+
+def test_medium_that_cannot_be_read_is_rejected_and_not_asked_about(tmp_path):
+    Image.new("RGB", (200, 200), "red").save(tmp_path / "b.png")
+    vlm = Scripted(json.dumps(GOOD))
+    rows = annotate(tmp_path, vlm, asset("a"), asset("b"))
+    assert rows[0]["reject"]["stage"] == "annotate"
+    assert rows[1]["reject"] is None
+    assert len(vlm.requests) == 1
+
+
+def test_model_that_loses_a_reply_stops_the_run(tmp_path):
+    Image.new("RGB", (200, 200), "red").save(tmp_path / "a.png")
+    with pytest.raises(ModelError, match="0 replies to 1 requests"):
+        annotate(tmp_path, Scripted(), asset("a"))
+
+
+def test_result_carries_no_column_the_stage_does_not_add(tmp_path):
+    Image.new("RGB", (200, 200), "red").save(tmp_path / "a.png")
+    (row,) = annotate(tmp_path, Scripted(json.dumps(GOOD)), asset("a"))
+    assert set(row) == {
+        *("uri", "media", "duration_s", "language", "segments"),
+        *("asset_id", "task_type", "response", "holds", "wrong", "reject"),
+    }
+    assert isinstance(pa.table({"x": [row["response"]]}), pa.Table)

@@ -1,0 +1,197 @@
+import json
+from dataclasses import replace
+
+import pyarrow as pa
+import pytest
+
+from pipeline.config import Config, FrameSettings, ModelSettings, RunnerSettings, SynthSettings
+from pipeline.errors import ConfigError, UsageError
+from pipeline.runners.local import LocalRunner
+from pipeline.schemas import ASSETS
+from pipeline.store.shards import Manifest, read_dataset, read_manifest, write_dataset
+from pipeline.synth import recipe
+from pipeline.synth.recipe import show, synthesise
+from pipeline.synth.tasks import TASKS
+from tests.synth.samples import CAT, DOG, GREEN, NIGHT, PLAIN, SNOW, asset, clip, lines, pool
+
+CONFIG = Config()
+TITLE = replace(NIGHT, text=lines("THE END"))
+ASSETS_BY_HAND = (
+    asset("a", GREEN, CAT),
+    asset("b", NIGHT, DOG),
+    asset("c", PLAIN),
+    clip("v", "f", 0, 2, TITLE),
+    clip("w", "f", 3, 5, SNOW, CAT),
+    clip("u", "f", 6, 7, PLAIN),
+)
+
+
+class Quiet:
+    def begin(self, stages, rows):
+        pass
+
+    def advance(self, stage, rows_in, rows_out, rejected, seconds):
+        pass
+
+    def end(self):
+        pass
+
+
+class Untouchable:
+    """A runner that must not be needed."""
+
+    def map(self, stages, table, progress):
+        raise AssertionError("asked to run")
+
+    def map_parts(self, fn, parts):
+        raise AssertionError("asked to run")
+
+
+@pytest.fixture
+def out(tmp_path):
+    table = pool(*ASSETS_BY_HAND)
+    manifest = Manifest(rows=len(table), fingerprint="pool-1", media_root="/media/here")
+    write_dataset(tmp_path / "seed_pool" / "assets", table, ASSETS, manifest, tmp_path / ".work")
+    return tmp_path
+
+
+def run(out, *tasks, config=CONFIG, runner=None, **options):
+    return synthesise(out, tasks, config, runner or LocalRunner(RunnerSettings()), Quiet(), **options)
+
+
+def tables(folder):
+    return {name: read_dataset(folder / name).to_pylist() for name in recipe.DATASETS}
+
+
+def test_every_task_is_written_whole_with_what_the_contract_asks_for(out):
+    results = run(out, "all")
+    assert [r.task for r in results] == list(TASKS)
+    for r in results:
+        folder = out / "synth" / r.task
+        assert r.folder == folder
+        assert {p.name for p in folder.iterdir()} == {*recipe.DATASETS, "dataset.json", "summary.json"}
+        data = json.loads((folder / "dataset.json").read_text())
+        assert data == {
+            "task": r.task,
+            "instructions": TASKS[r.task].instructions,
+            "languages": ["en"],
+            "in_batch_negatives": "classification" not in r.task,
+        }
+        rows = tables(folder)
+        assert r.queries == len(rows["queries"]) > 0
+        due = {a["asset_id"] for a in ASSETS_BY_HAND if a["media"] == TASKS[r.task].medium}
+        assert {x["asset_id"] for x in [*rows["queries"], *rows["rejected"]]} == due
+        assert read_manifest(folder / "queries").media_root == "/media/here"
+    assert list((out / ".work").iterdir()) == []
+
+
+def test_summary_counts_queries_by_task_type_and_rejects_by_reason(out):
+    run(out, "image_classification")
+    summary = json.loads((out / "synth" / "image_classification" / "summary.json").read_text())
+    assert summary["by_task_type"] == {
+        "Object Recognition": 2, "Scene Parsing": 2, "Landmark Identification": 0, "Action Recognition": 0,
+    }  # fmt: skip
+    assert summary["by_reason"] == {"nothing_true_to_say": 1}
+    assert [(c["stage"], c["rows_in"], c["rows_out"], c["rejected"]) for c in summary["counts"]] == [
+        ("annotate", 3, 5, {"nothing_true_to_say": 1}),
+        ("check", 4, 4, {}),
+        ("assemble", 4, 4, {}),
+    ]
+
+
+def test_unchanged_task_is_not_made_again(out):
+    first = run(out, "video_qa")[0]
+    again = run(out, "video_qa", runner=Untouchable())[0]
+    assert again.reused
+    assert (again.queries, again.rejected) == (first.queries, first.rejected)
+
+
+def test_overwrite_makes_it_again_with_the_same_rows(out):
+    run(out, "video_qa")
+    before = tables(out / "synth" / "video_qa")
+    assert not run(out, "video_qa", overwrite=True)[0].reused
+    assert tables(out / "synth" / "video_qa") == before
+
+
+def test_other_settings_pool_or_prompt_make_it_again(out, monkeypatch):
+    run(out, "video_qa")
+    other = CONFIG.model_copy(update={"synth": SynthSettings(min_gap_s=0.6)})
+    assert not run(out, "video_qa", config=other)[0].reused
+    assert not run(out, "video_qa")[0].reused
+    monkeypatch.setattr(recipe, "prompt_hash", lambda name: "another text")
+    assert not run(out, "video_qa")[0].reused
+
+
+def test_settings_of_another_room_do_not(out):
+    run(out, "video_qa")
+    other = CONFIG.model_copy(update={"runner": RunnerSettings(workers=1)})
+    assert run(out, "video_qa", config=other, runner=Untouchable())[0].reused
+
+
+def test_killed_run_leaves_the_old_task_in_place(out, monkeypatch):
+    run(out, "video_qa")
+    before = tables(out / "synth" / "video_qa")
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(recipe, "write_json", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run(out, "video_qa", overwrite=True)
+    assert tables(out / "synth" / "video_qa") == before
+
+
+def test_media_root_can_be_moved(out):
+    run(out, "image_qa", media_root="/elsewhere")
+    assert read_manifest(out / "synth" / "image_qa" / "queries").media_root == "/elsewhere"
+
+
+def test_missing_seed_pool_names_the_command_to_run(tmp_path):
+    with pytest.raises(UsageError, match="seed-pool build"):
+        run(tmp_path, "image_qa")
+
+
+def test_unknown_task_is_refused_before_anything_is_read(tmp_path):
+    with pytest.raises(UsageError, match="did you mean 'image_qa'"):
+        run(tmp_path, "image_qq")
+
+
+def test_builtin_annotator_refuses_other_languages(out):
+    config = CONFIG.model_copy(update={"synth": SynthSettings(languages=("en", "de"))})
+    with pytest.raises(ConfigError, match="English only"):
+        run(out, "image_qa", config=config)
+
+
+def test_pool_without_media_of_the_task_gives_an_empty_data_set(tmp_path):
+    table = pool(asset("a", GREEN, CAT))
+    write_dataset(tmp_path / "seed_pool" / "assets", table, ASSETS, Manifest(1, "p"), tmp_path / ".work")
+    (result,) = run(tmp_path, "moment_retrieval")
+    assert (result.queries, result.rejected) == (0, 0)
+    assert read_dataset(result.folder / "corpus").schema.names[0] == "doc_id"
+
+
+def test_show_renders_the_prompt_of_an_asset(out):
+    assert '"file": "b.png"' in show(out, "image_qa", "b", CONFIG)
+    moments = show(out, "moment_retrieval", "w", CONFIG)
+    assert '"segment": 1' in moments
+    assert '"segment": 3' in moments
+    with pytest.raises(UsageError, match="no image asset 'v'"):
+        show(out, "image_qa", "v", CONFIG)
+
+
+def test_a_vlm_is_asked_unless_the_adapter_is_builtin(out):
+    """The recipe names the model; what its replies become is tested in test_by_vlm."""
+    asked = []
+
+    class Recorder(LocalRunner):
+        def map(self, stages, table, progress):
+            asked.extend(stages)
+            return iter([pa.table({})])
+
+    config = Config(vlm=ModelSettings(adapter="fake", batch_size=3), frames=FrameSettings(max_frames=2))
+    with pytest.raises((KeyError, pa.ArrowException)):
+        run(out, "image_qa", config=config, runner=Recorder(RunnerSettings()))
+    assert asked[0].model.kind == "vlm"
+    assert asked[0].model.settings == config.vlm
+    assert asked[0].resources.batch_rows == 3
+    assert asked[0].settings.frames.max_frames == 2
