@@ -1,0 +1,175 @@
+"""Guards against false negatives: documents that the rule would take although they are right.
+
+Each guard is one question to a (query, document) pair: does the document share a label (its
+content, near-duplicate group, source file) with a positive of this query, or of a query with
+the same content? All labelled positives count, not only the refined ones. And a pair that
+synthesis left undecided is never a negative.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.config import GuardSettings
+from pipeline.mine.ragged import Bools, Ints, Ragged, find, spread
+from pipeline.mine.refine import FREE, LABELLED_POSITIVE, Codes
+
+SAME_QUERY, SAME_CONTENT, NEAR_DUPLICATE, SAME_SOURCE, UNDECIDED = range(LABELLED_POSITIVE + 1, LABELLED_POSITIVE + 6)
+NAMES = {
+    LABELLED_POSITIVE: "labelled_positive",
+    SAME_QUERY: "same_query",
+    SAME_CONTENT: "same_content",
+    NEAR_DUPLICATE: "near_duplicate",
+    SAME_SOURCE: "same_source",
+    UNDECIDED: "undecided",
+}
+
+
+@dataclass(frozen=True)
+class Documents:
+    """What the guards know of N documents. Labels are >= 0; equal labels mean shared."""
+
+    content: Ints  # same normalised text, medium and span
+    group: Ints  # near-duplicate group
+    source: Ints  # file it is cut from; -1 for a text
+    start_s: np.ndarray[tuple[int], np.dtype[np.float64]]  # NaN without a span
+    end_s: np.ndarray[tuple[int], np.dtype[np.float64]]
+
+
+@dataclass(frozen=True)
+class Held:
+    """Pairs (owner, document): the positives that an owner, a query or its content, holds."""
+
+    owner: Ints
+    document: Ints
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """Which labels the positives of an owner have, ready to be asked many times."""
+
+    label: Ints  # [N], of each document; -1 equals nothing
+    base: int
+    keys: Ints  # owner * base + label, rising
+    shared: Bools  # [N], whether another document has the label: else there is nothing to find
+
+    @classmethod
+    def of(cls, held: Held, label: Ints) -> Lookup:
+        """Gather the labels of the documents in `held`."""
+        base = int(label.max(initial=0)) + 1
+        known = label[held.document] >= 0
+        return cls(label, base, np.unique((held.owner * base + label[held.document])[known]), _shared(label))
+
+    def same(self, owner: Ints, document: Ints) -> Bools:
+        """Whether each document shares its label with another document that its owner holds.
+
+        owner, document: [P]. A held document whose label is its alone is answered False.
+        """
+        answer = np.zeros(len(document), bool)
+        asked = np.flatnonzero(self.shared[document])
+        answer[asked] = find(self.keys, owner[asked] * self.base + self.label[document[asked]]) >= 0
+        return answer
+
+
+def same_query(owner: Ints, document: Ints, held: Held, shared_owner: Bools) -> Bools:
+    """Whether each document is itself held by its owner; only owners of several queries are asked.
+
+    shared_owner: bool [number of owners].
+    """
+    base = 1 + max(int(document.max(initial=0)), int(held.document.max(initial=0)))
+    answer = np.zeros(len(document), bool)
+    asked = np.flatnonzero(shared_owner[owner])
+    mine = shared_owner[held.owner]
+    keys = np.unique(held.owner[mine] * base + held.document[mine])
+    answer[asked] = find(keys, owner[asked] * base + document[asked]) >= 0
+    return answer
+
+
+def without_gap(owner: Ints, document: Ints, held: Held, docs: Documents) -> Bools:
+    """Whether each document's span touches or overlaps that of a document of the same file that
+    its owner holds; also where either span is unknown.
+
+    held: sorted by (owner, source).
+    """
+    base = int(docs.source.max(initial=0)) + 1
+    held_keys = held.owner * base + docs.source[held.document]
+    keys = owner * base + docs.source[document]
+    first = np.searchsorted(held_keys, keys, side="left")
+    count = np.searchsorted(held_keys, keys, side="right") - first
+    positive = held.document[spread(first, count)]
+    candidate = np.repeat(document, count)
+    # Written so that NaN, a span nobody knows, has no gap.
+    gap = (docs.start_s[candidate] > docs.end_s[positive]) | (docs.end_s[candidate] < docs.start_s[positive])
+    answer = np.zeros(len(document), bool)
+    answer[np.repeat(np.arange(len(document)), count)[~gap]] = True
+    return answer
+
+
+class Guards:
+    """The guards of one task, asked block by block."""
+
+    def __init__(
+        self,
+        query_content: Ints,
+        positives: Ragged,
+        documents: Documents,
+        moments: bool,
+        settings: GuardSettings,
+        undecided: Ints | None = None,
+    ) -> None:
+        """query_content: int64 [Q], equal for queries with the same content. positives: the labelled
+        positives of each query. moments: spans of one file may be told apart by a gap. undecided:
+        rising keys query * N + document of pairs nobody could decide."""
+        self.undecided = np.zeros(0, np.int64) if undecided is None else undecided
+        self.n_documents = max(len(documents.content), 1)
+        self.settings, self.documents, self.moments = settings, documents, moments
+        queries = np.arange(len(query_content), dtype=np.int64)
+        self.owner = query_content if settings.same_query else queries
+        self.shared_owner = np.bincount(self.owner, minlength=int(self.owner.max(initial=0)) + 1) > 1
+        owner, document = self.owner[positives.rows], positives.values
+        order = np.lexsort((documents.source[document], owner))
+        self.held = Held(owner[order], document[order])
+        self.content = Lookup.of(self.held, documents.content)
+        self.group = Lookup.of(self.held, documents.group)
+        self.source = Lookup.of(self.held, documents.source)
+
+    def codes(self, query: Ints, document: Ints) -> Codes:
+        """The first guard, in the order of NAMES, that forbids each pair; FREE for none.
+
+        query, document: int64 [P]. A query's own labelled positives are the rule's matter.
+        """
+        owner, codes = self.owner[query], np.full(len(query), FREE, np.uint8)
+
+        def forbid(code: int, mask: Bools) -> None:
+            codes[mask & (codes == FREE)] = code
+
+        forbid(SAME_QUERY, same_query(owner, document, self.held, self.shared_owner))
+        forbid(SAME_CONTENT, self.content.same(owner, document))
+        if self.settings.near_duplicate:
+            forbid(NEAR_DUPLICATE, self.group.same(owner, document))
+        if self.settings.same_source:
+            near = self.source.same(owner, document)
+            if self.moments:
+                asked = np.flatnonzero(near)
+                near[asked] = without_gap(owner[asked], document[asked], self.held, self.documents)
+            forbid(SAME_SOURCE, near)
+        if len(self.undecided):
+            forbid(UNDECIDED, find(self.undecided, query * self.n_documents + document) >= 0)
+        return codes
+
+
+def hits_by_name(hits: Sequence[int] | Ints) -> dict[str, int]:
+    """The counts of `Refined.hits` under the guards' names, all of them, in order."""
+    return {name: int(hits[code]) for code, name in NAMES.items()}
+
+
+def _shared(label: Ints) -> Bools:
+    """Whether another has the same label, bool [N]; False for -1."""
+    if len(label) == 0:
+        return np.zeros(0, bool)
+    counts = np.bincount(label + 1)
+    counts[0] = 0
+    return counts[label + 1] > 1

@@ -1,0 +1,160 @@
+"""The core of mining: one sub-dataset's vectors in, positives and hard negatives out. No files, no models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.config import Calibration, MineSettings
+from pipeline.mine.guards import Guards
+from pipeline.mine.judgements import Judgements
+from pipeline.mine.ragged import Ints, Ragged
+from pipeline.mine.recall import Scores, TopK, pair_scores, recall
+from pipeline.mine.refine import FREE, Candidates, Judged, Refined, Rule, refine
+from pipeline.models.calibrate import apply
+from pipeline.models.protocols import Vectors
+from pipeline.stage import Runner
+
+BINS = 40  # of the score histograms, over -1..1
+LENGTH_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True)
+class SubDataset:
+    """One relevance criterion: task x task type x language. Positions are those of the task's
+    tables; row i of `queries` is query `query_rows[i]`, likewise the corpus."""
+
+    queries: Vectors  # [Q, dim], of length 1
+    corpus: Vectors  # [N, dim], of length 1
+    query_rows: Ints  # [Q]
+    document_rows: Ints  # [N], rising
+
+
+@dataclass(frozen=True)
+class Histograms:
+    """Counts of calibrated scores in BINS equal bins over -1..1."""
+
+    positives: Ints  # labelled ones, recalled or not
+    negatives: Ints  # those kept
+    recalled: Ints
+
+    def plus(self, other: Histograms) -> Histograms:
+        """The counts of both."""
+        return Histograms(
+            self.positives + other.positives, self.negatives + other.negatives, self.recalled + other.recalled
+        )
+
+
+@dataclass(frozen=True)
+class Mined:
+    """The rule's word on each query of a sub-dataset, documents as positions in the task's corpus."""
+
+    refined: Refined
+    labelled_best: Scores  # [Q], best score of the labelled positives that can be searched; NaN without one
+    histograms: Histograms
+
+
+def mine_vectors(
+    data: SubDataset,
+    judgements: Judgements,
+    guards: Guards,
+    settings: MineSettings,
+    calibration: Calibration,
+    run: Runner,
+) -> Mined:
+    """Recall, calibrate, guard and refine. Memory beside the input: top-K of all queries.
+
+    Raises ValueError when a vector is not finite or not of length 1.
+    """
+    for name, vectors in (("query", data.queries), ("document", data.corpus)):
+        check_vectors(name, vectors)
+    found = recall(run, data.queries, data.corpus, settings.top_k, settings.query_block)
+    blocks = [_mine_block(data, b, found, judgements, guards, settings, calibration) for b in _blocks(data, settings)]
+    return _concatenated(blocks)
+
+
+def check_vectors(name: str, vectors: Vectors) -> None:
+    """Raise ValueError, naming the row, when a vector is not finite or not of length 1."""
+    lengths = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))
+    bad = np.flatnonzero(~(np.abs(lengths - 1) <= LENGTH_TOLERANCE))
+    if len(bad):
+        raise ValueError(f"{name} vector {bad[0]} has length {lengths[bad[0]]}; normalise vectors to length 1")
+
+
+def _blocks(data: SubDataset, settings: MineSettings) -> Iterator[slice]:
+    for start in range(0, max(1, len(data.queries)), settings.query_block):
+        yield slice(start, start + settings.query_block)
+
+
+def _mine_block(
+    data: SubDataset,
+    block: slice,
+    found: TopK,
+    judgements: Judgements,
+    guards: Guards,
+    settings: MineSettings,
+    calibration: Calibration,
+) -> Mined:
+    queries, rows, local = data.queries[block], data.query_rows[block], found.positions[block]
+    there = local >= 0
+    positions = np.where(there, data.document_rows[local] if len(data.document_rows) else -1, -1)
+    top = TopK(_calibrated(calibration, found.scores[block]), positions)
+    labelled, labelled_scores = _scored(data, queries, judgements.positives.take(rows), calibration)
+    explicit, explicit_scores = _scored(data, queries, judgements.negatives.take(rows), calibration)
+    blocked = np.full(positions.shape, FREE, np.uint8)
+    blocked[there] = guards.codes(np.repeat(rows, there.sum(axis=1)), positions[there])
+    candidates = Candidates(
+        top, labelled, explicit, explicit_scores, blocked, guards.codes(rows[explicit.rows], explicit.values)
+    )
+    refined = refine(candidates, Rule(settings.t_pos, settings.margin, settings.negatives))
+    best = np.full(len(rows), -np.inf, np.float32)
+    np.maximum.at(best, labelled.rows, labelled_scores)
+    histograms = Histograms(*(_histogram(s) for s in (labelled_scores, refined.negatives.scores, top.scores[there])))
+    return Mined(refined, np.where(np.isfinite(best), best, np.float32(np.nan)), histograms)
+
+
+def _scored(data: SubDataset, queries: Vectors, lists: Ragged, calibration: Calibration) -> tuple[Ragged, Scores]:
+    """Those documents of `lists` that the sub-dataset can search, and their scores."""
+    at = np.searchsorted(data.document_rows, lists.values)
+    inside = at < len(data.document_rows)
+    inside[inside] = data.document_rows[at[inside]] == lists.values[inside]
+    scores = pair_scores(np.ascontiguousarray(queries), data.corpus, lists.rows[inside], at[inside])
+    return lists.keep(inside), _calibrated(calibration, scores)
+
+
+def _calibrated(calibration: Calibration, cosines: Scores) -> Scores:
+    return np.asarray(apply(calibration, cosines), np.float32)
+
+
+def _histogram(scores: Scores) -> Ints:
+    bins = np.clip(np.floor((scores.astype(np.float64) + 1) * BINS / 2), 0, BINS - 1).astype(np.int64)
+    return np.bincount(bins, minlength=BINS).astype(np.int64)
+
+
+def _concatenated(blocks: Sequence[Mined]) -> Mined:
+    parts = [b.refined for b in blocks]
+    histograms = blocks[0].histograms
+    for block in blocks[1:]:
+        histograms = histograms.plus(block.histograms)
+    refined = Refined(
+        verdicts=np.concatenate([p.verdicts for p in parts]),
+        positives=_stacked([p.positives for p in parts]),
+        negatives=_stacked([p.negatives for p in parts]),
+        mean=np.concatenate([p.mean for p in parts]),
+        best_score=np.concatenate([p.best_score for p in parts]),
+        best_rank=np.concatenate([p.best_rank for p in parts]),
+        hits=np.sum([p.hits for p in parts], axis=0),
+    )
+    return Mined(refined, np.concatenate([b.labelled_best for b in blocks]), histograms)
+
+
+def _stacked(parts: Sequence[Judged]) -> Judged:
+    lengths = np.concatenate([np.diff(p.offsets) for p in parts])
+    return Judged(
+        np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+        np.concatenate([p.documents for p in parts]),
+        np.concatenate([p.scores for p in parts]),
+        np.concatenate([p.ranks for p in parts]),
+    )

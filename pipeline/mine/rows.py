@@ -1,0 +1,118 @@
+"""Positions and scores -> the rows of `train` and `rejected`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from pipeline.mine.inputs import Task
+from pipeline.mine.mine_vectors import Mined, SubDataset
+from pipeline.mine.ragged import Ints
+from pipeline.mine.refine import KEPT, NO_POSITIVE_IN_TOP_K, REASONS, Judged
+from pipeline.schemas import CONTENT, JUDGED, MINE_REJECTED, TRAIN
+
+STAGE = "refine"
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The tables of a task, with the parts that every row shares made once."""
+
+    task: Task
+    groups: pa.Array  # group_id of each document
+    queries: pa.StructArray  # content of each query
+    documents: pa.StructArray  # content of each document
+
+    @classmethod
+    def of(cls, task: Task, group: Ints) -> Rows:
+        """group: int64 [N], the position of the document that names each one's group."""
+        ids = task.corpus.column("doc_id").combine_chunks()
+        return cls(task, ids.take(pa.array(group)), _contents(task.queries), _contents(task.corpus))
+
+    def train(self, data: SubDataset, mined: Mined) -> pa.Table:
+        """The kept queries of a sub-dataset, in the order of its rows."""
+        refined, task = mined.refined, self.task
+        kept = np.flatnonzero(refined.verdicts == KEPT)
+        rows = data.query_rows[kept]
+        queries = task.queries.take(pa.array(rows))
+        n = len(kept)
+        columns = {
+            "query_id": queries.column("query_id"),
+            "instruction": _looked_up(task.instructions, queries.column("task_type")),
+            "query": self.queries.take(pa.array(rows)),
+            "positives": self._judged(refined.positives, data.query_rows, kept),
+            "negatives": self._judged(refined.negatives, data.query_rows, kept),
+            "positive_mean": pa.array(refined.mean[kept], pa.float32()),
+            "in_batch_negatives": pa.array(np.full(n, task.in_batch_negatives)),
+            "task": pa.array([task.name]).take(pa.array(np.zeros(n, np.int64))),
+            "task_type": queries.column("task_type"),
+            "language": queries.column("language"),
+            "asset_id": queries.column("asset_id"),
+        }
+        return pa.table(columns, schema=TRAIN)
+
+    def rejected(self, data: SubDataset, mined: Mined, t_pos: float, top_k: int) -> pa.Table:
+        """The rejected queries of a sub-dataset, each with what was measured and the limit it missed."""
+        lost = np.flatnonzero(mined.refined.verdicts != KEPT)
+        refined, searched = mined.refined, len(data.document_rows)
+        labelled = self.task.judgements.positives.lengths[data.query_rows]
+        details = []
+        for i in lost.tolist():
+            if refined.verdicts[i] != NO_POSITIVE_IN_TOP_K:
+                details.append(
+                    f"best positive scores {refined.best_score[i]:.3f} at rank {refined.best_rank[i]}, t+ {t_pos:g}"
+                )
+            elif np.isnan(mined.labelled_best[i]):
+                details.append(f"none of {labelled[i]} labelled positives is among {searched} documents to search")
+            else:
+                best = mined.labelled_best[i]
+                details.append(f"best positive scores {best:.3f}, not among the first {top_k} of {searched} documents")
+        ids = self.task.queries.column("query_id").take(pa.array(data.query_rows[lost]))
+        reasons = pa.array(REASONS).take(pa.array(refined.verdicts[lost]))
+        stage = pa.array([STAGE] * len(lost), pa.string())
+        return pa.table([ids, stage, reasons, pa.array(details, pa.string())], schema=MINE_REJECTED)
+
+    def unreadable(self, rows: Ints, reject: NDArray[np.object_]) -> pa.Table:
+        """The queries `rows` that could not be embedded, with the reject each got."""
+        ids = self.task.queries.column("query_id").take(pa.array(rows))
+        why = [[r[key] for r in reject] for key in ("stage", "reason", "detail")]
+        return pa.table([ids, *(pa.array(w, pa.string()) for w in why)], schema=MINE_REJECTED)
+
+    def _judged(self, judged: Judged, query_rows: Ints, kept: Ints) -> pa.ListArray:
+        """The lists of the queries `kept`; rejected ones hold nothing, so the values need no filter."""
+        documents, n = pa.array(judged.documents), len(judged.documents)
+        ranks = pa.array(judged.ranks, pa.int32(), mask=judged.ranks == 0)
+        values = pa.StructArray.from_arrays(
+            [
+                self.task.corpus.column("doc_id").combine_chunks().take(documents),
+                pa.array(judged.scores, pa.float32()),
+                ranks,
+                pa.nulls(n, pa.float32()),
+                self.task.judgements.source_of(query_rows[judged.rows], judged.documents),
+                self.groups.take(documents),
+                self.documents.take(documents),
+            ],
+            fields=list(JUDGED),
+        )
+        offsets = np.append(judged.offsets[kept], judged.offsets[-1]).astype(np.int32)
+        return pa.ListArray.from_arrays(pa.array(offsets), values)
+
+
+def in_query_order(tables: list[pa.Table], queries: pa.Table, schema: pa.Schema) -> pa.Table:
+    """The rows of all tables in the order of their queries on disk."""
+    table = pa.concat_tables([schema.empty_table(), *tables])
+    order = pc.index_in(table.column("query_id"), queries.column("query_id").combine_chunks())
+    return table.take(pc.sort_indices(order))
+
+
+def _contents(table: pa.Table) -> pa.StructArray:
+    return pa.StructArray.from_arrays([table.column(f.name).combine_chunks() for f in CONTENT], fields=list(CONTENT))
+
+
+def _looked_up(values: dict[str, str], column: pa.ChunkedArray) -> pa.Array:
+    at = pc.index_in(column, pa.array(list(values), pa.string()))
+    return pa.array(list(values.values()), pa.string()).take(at.combine_chunks())
