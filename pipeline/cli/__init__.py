@@ -1,0 +1,1 @@
+"""Three commands: parse, load the config, call one recipe, print the counts."""

@@ -1,0 +1,80 @@
+"""Where commands meet the world: errors become one line and an exit code, counts a table."""
+
+from __future__ import annotations
+
+import errno
+import functools
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from pipeline.config import Config, RunnerSettings, load_config
+from pipeline.errors import SeedmineError
+from pipeline.stage import Counts, Runner
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def reported(command: Callable[P, R]) -> Callable[P, R]:
+    """Turn our errors, and a disk that is full or forbidden, into one line on stderr and exit 1 or 2."""
+
+    @functools.wraps(command)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return command(*args, **kwargs)
+        except SeedmineError as error:
+            _say(str(error))
+            raise typer.Exit(error.exit_code) from None
+        except OSError as error:
+            where = f" ({error.filename})" if error.filename else ""
+            fix = "; free some space and run the command again" if error.errno == errno.ENOSPC else ""
+            _say(f"{error.strerror or error}{where}{fix}")
+            raise typer.Exit(1) from None
+        except KeyboardInterrupt:
+            _say("interrupted; run the same command again to go on where it stopped")
+            raise typer.Exit(130) from None
+
+    return wrapped
+
+
+def _say(message: str) -> None:
+    sys.stderr.write(f"error: {' '.join(message.split())}\n")
+
+
+def settings(config: Path | None, assignments: list[str] | None, runner: str | None) -> Config:
+    """The configuration a command runs with."""
+    extra = [] if runner is None else [f"runner.kind={runner}"]
+    return load_config(config, [*(assignments or []), *extra])
+
+
+def runner_of(wanted: RunnerSettings) -> Runner:
+    """Start the runner a configuration names."""
+    if wanted.kind == "local":
+        from pipeline.runners.local import LocalRunner
+
+        return LocalRunner(wanted)
+    from pipeline.runners.ray import RayRunner
+
+    return RayRunner(wanted)
+
+
+def print_counts(title: str, counts: Sequence[Counts]) -> None:
+    """The closing table: a line a stage, with its rejects by reason."""
+    table = Table(title=title, title_justify="left", show_edge=False, pad_edge=False)
+    for heading in ("stage", "in", "out", "kept", "rejected"):
+        table.add_column(heading, justify="left" if heading == "stage" else "right")
+    table.add_column("reasons", overflow="fold")
+    table.add_column("seconds", justify="right")
+    for c in counts:
+        reasons = ", ".join(f"{reason} {n}" for reason, n in c.rejected.items())
+        lost = sum(c.rejected.values())
+        table.add_row(
+            c.stage, str(c.rows_in), str(c.rows_out), str(c.rows_kept), str(lost), reasons, f"{c.seconds:.1f}"
+        )
+    Console().print(table)

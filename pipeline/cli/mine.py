@@ -1,0 +1,96 @@
+"""mine: synthesised tasks -> refined positives and hard negatives."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, cast
+
+import pyarrow as pa
+import typer
+
+from pipeline.cli.edge import print_counts, reported, runner_of, settings
+from pipeline.cli.options import (
+    DEFAULT_OUT,
+    ConfigOption,
+    MediaRootOption,
+    OutOption,
+    OverwriteOption,
+    RunnerOption,
+    SetOption,
+)
+from pipeline.cli.progress import progress_for_here
+from pipeline.config import Config
+from pipeline.mine.labels import ASSET_COLUMNS
+from pipeline.mine.recipe import MinedTask, MineOptions, mine_negatives
+from pipeline.models.load import load
+from pipeline.models.protocols import Embedder
+from pipeline.report.page import build_report
+from pipeline.stage import ModelRef
+from pipeline.store.shards import read_dataset, read_manifest
+
+app = typer.Typer()
+
+
+@app.callback(invoke_without_command=True)
+@reported
+def main(
+    t_pos: Annotated[float | None, typer.Option("--t-pos", help="t+: a positive must score above this, -1..1.")] = None,
+    margin: Annotated[
+        float | None,
+        typer.Option("--margin", help="Signed: a negative must score below the mean positive + margin, -1..1."),
+    ] = None,
+    top_k: Annotated[int | None, typer.Option("--top-k", help="Documents recalled a query.")] = None,
+    negatives: Annotated[int | None, typer.Option("--negatives", help="Hard negatives kept a query, at most.")] = None,
+    task: Annotated[
+        list[str] | None, typer.Option("--task", help="A synthesised task; none mines all. Repeatable.")
+    ] = None,
+    out: OutOption = DEFAULT_OUT,
+    config: ConfigOption = None,
+    assignments: SetOption = None,
+    runner: RunnerOption = None,
+    media_root: MediaRootOption = None,
+    overwrite: OverwriteOption = False,
+) -> None:
+    """Recall the top-K of every query, keep positives above t+, pick hard negatives below the margin.
+
+    Writes OUT/mined/TASK/train and OUT/mined/TASK/rejected: together they hold every query.
+    Guards keep false negatives out and count what they held back (docs/mining.md).
+
+    Example: mine --t-pos 0.6 --margin 0.1
+    """
+    given = {"t_pos": t_pos, "margin": margin, "top_k": top_k, "negatives": negatives}
+    extra = [f"mine.{key}={value}" for key, value in given.items() if value is not None]
+    wanted = settings(config, [*(assignments or []), *extra], runner)
+    options = MineOptions(
+        model_fingerprint=_embedder_fingerprint(wanted),
+        assets=_pool(out),
+        media_root=None if media_root is None else str(media_root.resolve()),
+        overwrite=overwrite,
+    )
+    mined = mine_negatives(out, task or [], wanted, runner_of(wanted.runner), progress_for_here(), options)
+    print_counts("Mined", [result.counts for result in mined])
+    for result in mined:
+        typer.echo(_closing_line(result))
+    typer.echo(f"report: {build_report(out, wanted)}")
+
+
+def _embedder_fingerprint(config: Config) -> str:
+    embedder = cast("Embedder", load(ModelRef("embedder", config.embedder)))
+    return embedder.fingerprint
+
+
+def _pool(out: Path) -> pa.Table | None:
+    """What the guards know of the media; a data set from elsewhere has no seed pool."""
+    folder = out / "seed_pool" / "assets"
+    return read_dataset(folder, list(ASSET_COLUMNS)) if read_manifest(folder) else None
+
+
+def _closing_line(result: MinedTask) -> str:
+    said = result.summary
+    hits = ", ".join(f"{guard} {n}" for guard, n in said["guard_hits"].items() if n) or "none"
+    again = " (nothing has changed since it was mined; --overwrite mines it again)" if result.reused else ""
+    return (
+        f"{result.task}: {said['kept']} of {said['queries']} queries kept, {said['negatives']} negatives, "
+        f"{said['negatives_above_positive_mean']:.1%} of them above the mean positive, "
+        f"{said['without_negatives']} queries without one; held back by guards: {hits}{again}"
+    )

@@ -1,0 +1,53 @@
+"""seed-pool: raw images and videos -> a curated pool."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.cli.edge import print_counts, reported, runner_of, settings
+from pipeline.cli.options import DEFAULT_OUT, ConfigOption, OutOption, OverwriteOption, RunnerOption, SetOption
+from pipeline.cli.progress import progress_for_here
+from pipeline.errors import DataError
+from pipeline.report.page import build_report
+from pipeline.seed_pool.recipe import build_seed_pool
+
+app = typer.Typer(help="Turn a folder of images and videos into a seed pool.", no_args_is_help=True)
+
+
+@app.callback()
+def main() -> None:
+    """Turn a folder of images and videos into a seed pool."""
+
+
+@app.command()
+@reported
+def build(
+    source: Annotated[
+        Path, typer.Argument(metavar="INPUT", help="Folder of images and videos, searched all the way down.")
+    ],
+    out: OutOption = DEFAULT_OUT,
+    config: ConfigOption = None,
+    assignments: SetOption = None,
+    runner: RunnerOption = None,
+    overwrite: OverwriteOption = False,
+) -> None:
+    """Probe, filter, split at scene cuts, drop copies, label, check alignment, rebalance.
+
+    Writes OUT/seed_pool/assets and OUT/seed_pool/rejected: together they hold every file that
+    was found, the rejected ones with a reason and the figure that missed its limit.
+
+    Example: seed-pool build ~/Pictures --out data --set seed_pool.quality.min_width_px=512
+    """
+    wanted = settings(config, assignments, runner)
+    pool = build_seed_pool(source, out, wanted, runner_of(wanted.runner), progress_for_here(), overwrite)
+    if pool.reused:
+        typer.echo("nothing has changed since this pool was built; --overwrite builds it again")
+    print_counts("Seed pool", pool.counts)
+    typer.echo(f"{pool.kept} assets kept, {pool.rejected} rejected: {pool.folder}")
+    typer.echo(f"report: {build_report(out, wanted)}")
+    if pool.kept == 0:
+        raise DataError(f"no asset of {source} was kept; the reasons are in {pool.folder / 'rejected'} and the report")
+    typer.echo(f"next: synth run --task all --out {out}")
