@@ -6,7 +6,7 @@ from typing import Any
 
 from pipeline.media.facts import Facts
 
-NAMED_FROM = 0.78  # probability from which the description names a class rather than its parent
+NAMED_FROM = 0.78  # probability from which the description names a class
 SHOWN_COLOURS = 2
 SHOWN_LINES = 3
 SURE_TEXT = 0.9
@@ -17,9 +17,10 @@ def describe(facts: Facts, labels: list[dict[str, Any]], category: str, media: s
 
     labels: most probable first, fields of schemas.LABEL_GUESS.
     """
-    best = labels[0]
-    subject = best["name"] if best["probability"] >= NAMED_FROM else best["hypernym"]
-    sentences = [f"{subject[:1].upper()}{subject[1:]} ({category.split('/')[-1]})."]
+    best, kind = labels[0], category.split("/")[-1]
+    # A class the classifier is not sure of, or its parent, would be an invention.
+    subject = f"{best['name']} ({kind})" if best["probability"] >= NAMED_FROM else kind
+    sentences = [f"{subject[:1].upper()}{subject[1:]}."]
     colours = [name for name, share in facts.colours[:SHOWN_COLOURS] if share >= 0.15]
     if facts.grey:
         sentences.append("Black and white.")

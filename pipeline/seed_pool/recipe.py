@@ -31,7 +31,7 @@ from pipeline.seed_pool.sources import STAGE as DISCOVER
 from pipeline.seed_pool.sources import discover
 from pipeline.seed_pool.taxonomy import load_taxonomy
 from pipeline.stage import Counts, ModelRef, Progress, Runner, Step, Stopwatch, counts, dead, live
-from pipeline.store.fingerprint import fingerprint
+from pipeline.store.fingerprint import code_of, fingerprint
 from pipeline.store.resume import forget, resumable_map
 from pipeline.store.shards import Manifest, read_manifest, write_dataset, write_json
 
@@ -60,7 +60,8 @@ def build_seed_pool(
     if out.resolve() == root or root in out.resolve().parents:
         raise UsageError(f"output {out} lies inside the input {source}; choose another --out, or it would mine itself")
     found = discover(root)
-    key = fingerprint(files=_listing(root, found), config=_relevant(config), root=str(root))
+    code = code_of("pipeline.seed_pool", "pipeline.media", "pipeline.models.builtin")
+    key = fingerprint(files=_listing(root, found), config=_relevant(config), root=str(root), code=code)
     assets, rejected = read_manifest(folder / "assets"), read_manifest(folder / "rejected")
     if assets and rejected and assets.fingerprint == rejected.fingerprint == key and not overwrite:
         return SeedPool(folder, assets.rows, rejected.rows, [], reused=True)

@@ -8,7 +8,6 @@ import uuid
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from pipeline.errors import ConfigError, UsageError
 from pipeline.prompts import language_name, prompt_hash
 from pipeline.schemas import CORPUS, QUERIES, RELEVANCE, SYNTH_REJECTED, UNDECIDED
 from pipeline.stage import Counts, ModelRef, Progress, Runner, Step, Stopwatch, counts, live
-from pipeline.store.fingerprint import fingerprint
+from pipeline.store.fingerprint import code_of, fingerprint
 from pipeline.store.resume import forget, resumable_map
 from pipeline.store.shards import Manifest, read_dataset, read_manifest, write_dataset, write_json
 from pipeline.synth.annotation import Annotation
@@ -151,16 +150,10 @@ def _pool_manifest(out: Path) -> Manifest:
 
 def _fingerprint(spec: TaskSpec, config: Config, pool: str) -> str:
     """Names the pool, the prompt, this room's code and the settings that a task is made from."""
-    room = files("pipeline.synth")
-    code = [p.read_text(encoding="utf-8") for p in _sources(room)]
     settings = config.model_dump(mode="json", include={"synth", "frames", "vlm"})
-    return fingerprint(task=spec.name, pool=pool, prompt=prompt_hash(spec.template), code=code, config=settings)
-
-
-def _sources(folder: Any) -> list[Any]:
-    entries = sorted(folder.iterdir(), key=lambda e: e.name)
-    inner = [p for e in entries if e.is_dir() and e.name != "__pycache__" for p in _sources(e)]
-    return [*(e for e in entries if e.name.endswith(".py")), *inner]
+    return fingerprint(
+        task=spec.name, pool=pool, prompt=prompt_hash(spec.template), code=code_of("pipeline.synth"), config=settings
+    )
 
 
 def _unchanged(folder: Path, key: str) -> Synthesised | None:
