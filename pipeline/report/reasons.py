@@ -7,6 +7,7 @@ from pipeline.media.reasons import REASONS
 _POOL = {
     "dangling_link": "a link to a file that does not exist",
     "link_to_folder": "a link to a folder; those are not followed",
+    "unreadable_folder": "a folder that the operating system does not let us list",
     "low_resolution": "narrower or lower than the limit",
     "irregular_aspect_ratio": "too long and thin",
     "duplicate": "the same bytes as another file",

@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from pipeline.errors import MediaError, UsageError
-from pipeline.media.frames import to_uri
+from pipeline.media.frames import resolve, to_uri
 from pipeline.schemas import REJECT
 from pipeline.stage import rejects
 
@@ -39,29 +39,39 @@ def discover(root: Path) -> pa.Table:
             f"input folder {root} is empty; put images (jpg, png, webp, ...) or videos (mp4, mkv, ...) in it"
         )
     return pa.table(
-        {"uri": [u for u, _ in found], "reject": rejects(STAGE, [_verdict(p) for _, p in found])}, schema=DISCOVERED
+        {"uri": [u for u, _ in found], "reject": rejects(STAGE, [_verdict(p, u, root) for u, p in found])},
+        schema=DISCOVERED,
     )
 
 
 def _walk(root: Path) -> Iterator[Path]:
-    def fail(error: OSError) -> None:
-        raise MediaError("unreadable_folder", f"{error.filename}: {error.strerror}")
+    locked: list[Path] = []  # folders that cannot be listed: they become rejects
 
-    for folder, folders, files in os.walk(root, onerror=fail, followlinks=False):
+    def note(error: OSError) -> None:
+        locked.append(Path(error.filename))
+
+    for folder, folders, files in os.walk(root, onerror=note, followlinks=False):
         here = Path(folder)
         yield from (here / name for name in files if not name.startswith("."))
         yield from (here / name for name in folders if (here / name).is_symlink() and not name.startswith("."))
+    yield from locked
 
 
-def _verdict(path: Path) -> tuple[str, str] | None:
+def _verdict(path: Path, uri: str, root: Path) -> tuple[str, str] | None:
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
         return "dangling_link", f"the link points to {path.readlink()}, which does not exist"
     except OSError as error:
         return "unreadable", f"{error.strerror} (a link that loops, or a folder without permission)"
+    if stat.S_ISDIR(mode) and not path.is_symlink():
+        return "unreadable_folder", "the operating system does not let us list it"
     if stat.S_ISDIR(mode):
         return "link_to_folder", "links to folders are not followed; name the folder itself as input"
     if not stat.S_ISREG(mode):
         return "not_a_file", "a pipe, socket or device is no medium"
+    try:
+        resolve(root, uri)
+    except MediaError as error:
+        return error.reason, error.detail
     return None

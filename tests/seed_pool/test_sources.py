@@ -36,6 +36,32 @@ def test_what_is_no_file_is_rejected_with_its_reason(tmp_path: Path) -> None:
     }
 
 
+def test_a_link_that_leads_out_of_the_input_is_rejected_and_does_not_stop_the_others(tmp_path: Path) -> None:
+    (tmp_path / "secret.jpg").write_bytes(b"x")
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "real.jpg").write_bytes(b"x")
+    (root / "out.jpg").symlink_to(tmp_path / "secret.jpg")
+    assert reasons(root) == {"out.jpg": "outside_media_root", "real.jpg": None}
+
+
+def test_a_folder_that_cannot_be_listed_is_rejected_and_does_not_stop_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "real.jpg").write_bytes(b"x")
+    locked = tmp_path / "locked"
+    locked.mkdir()
+    listed = os.scandir
+
+    def refusing(path: str) -> object:
+        if Path(path) == locked:
+            raise PermissionError(13, "Permission denied", str(path))
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    assert reasons(tmp_path) == {"locked": "unreadable_folder", "real.jpg": None}
+
+
 @pytest.mark.parametrize("name", ["with space.jpg", "quo\"te's.jpg", "new\nline.jpg", "emoji 🎬.jpg", "-dash.jpg"])
 def test_strange_names_are_kept_as_they_are(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"x")
