@@ -26,6 +26,10 @@ _GREY_CHROMA = 24.0  # 0..255; the most coloured 2 % of a black and white photo 
 _GREY_PERCENTILE = 98
 _READ_FRAMES = 3
 
+# What a person would call change: `change` from here on is much, `motion` up to here hardly any.
+MUCH_CHANGE = 12.0
+NO_MOTION = 1.0
+
 
 @dataclass(frozen=True)
 class Facts:

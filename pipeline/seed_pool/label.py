@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from pipeline.config import LabelSettings
+from pipeline.config import FactSettings, LabelSettings
 from pipeline.media.facts import Facts
 from pipeline.media.frames import decode_jpeg
 from pipeline.models.protocols import Classifier, Vectors
@@ -30,6 +30,7 @@ class LabelSource:
     pixels: PixelSource
     taxonomy: Taxonomy
     limits: LabelSettings
+    facts: FactSettings
 
 
 def labelling(source: LabelSource, classifier: ModelRef) -> Stage:
@@ -60,7 +61,7 @@ def label_assets(table: pa.Table, source: LabelSource, classifier: Classifier) -
             {
                 "category": category,
                 "category_confidence": confidence,
-                "description": describe(facts, labels, category, row["media"]),
+                "description": describe(facts, labels, category, row["media"], source.facts),
                 "labels": labels,
             }
         )

@@ -75,7 +75,9 @@ def build_seed_pool(
     knowledge = [
         measuring(pixels, ModelRef("text_reader", config.vlm)),
         labelling(
-            LabelSource(pixels, load_taxonomy(config.seed_pool.label.taxonomy), config.seed_pool.label),
+            LabelSource(
+                pixels, load_taxonomy(config.seed_pool.label.taxonomy), config.seed_pool.label, config.synth.facts
+            ),
             ModelRef("classifier", config.vlm),
         ),
         alignment(
@@ -138,7 +140,8 @@ def _listing(root: Path, found: pa.Table) -> list[tuple[str, int, int]]:
 
 
 def _relevant(config: Config) -> dict[str, Any]:
-    return config.model_dump(mode="json", include={"seed", "frames", "seed_pool", "vlm", "aligner"})
+    parts: Any = {"seed": True, "frames": True, "seed_pool": True, "vlm": True, "aligner": True, "synth": {"facts"}}
+    return config.model_dump(mode="json", include=parts)
 
 
 def _summary(tally: _Tally, before: pa.Table, kept: pa.Table, lost: pa.Table) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from pipeline.config import FactSettings
 from pipeline.media.colours import COLOURS
-from pipeline.media.facts import Facts
+from pipeline.media.facts import MUCH_CHANGE, NO_MOTION, Facts
 from pipeline.models.protocols import TextLine
 from pipeline.text import normalised
 
@@ -85,8 +85,7 @@ MINOR_SHARE = 0.3  # a colour with half of its neighbours below this share domin
 DARK, NOT_DARK = 55.0, 95.0  # mean luma, 0..255
 BRIGHT, NOT_BRIGHT = 190.0, 150.0
 TREND, NO_TREND = 35.0, 15.0  # luma at the end minus luma at the beginning
-MUCH_CHANGE, SOME_CHANGE = 12.0, 5.0  # mean change of luma of coarse areas between sampled frames
-NO_MOTION = 1.0  # mean change of luma, pixel by pixel
+SOME_CHANGE = 5.0  # of Facts.change: below it, a video surely does not change much
 COLOURLESS = 0.02  # share of colours other than black, white, grey, from which a picture has colour
 NOT_THE_CLASS = 0.05  # probability below which a class is not what the asset shows
 PAGE_SHARE = 0.12  # of the picture covered by lines of text, from which it is a page of text
