@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -69,73 +69,85 @@ def mine_negatives(
     again; a killed run goes on. Raises UsageError for an unknown task, DataError for a data set
     whose parts do not fit.
     """
-    assets = _assets(options.assets)
+    job = _Job(out, config, run, progress, options, _assets(options.assets))
     names = choose_tasks(out, list(tasks))
-    _embed_together(out, names, config, run, progress, options, assets)
-    return [_mine_task(out, name, config, run, progress, options, assets) for name in names]
+    if len(names) > 1:
+        _embed_together(names, job)
+    return [_mine_task(name, job) for name in names]
 
 
-def _embed_together(
-    out: Path,
-    names: Sequence[str],
-    config: Config,
-    run: Runner,
-    progress: Progress,
-    options: MineOptions,
-    assets: pa.Table,
-) -> None:
+@dataclass(frozen=True)
+class _Job:
+    """What all tasks of a run share."""
+
+    out: Path
+    config: Config
+    run: Runner
+    progress: Progress
+    options: MineOptions
+    assets: pa.Table
+
+    @cached_property
+    def pool(self) -> str:
+        """A hash of what the guards know of the media; costly on a large pool, so made once."""
+        return _hash(self.assets)
+
+    def task(self, name: str) -> Task:
+        """The data set of a task."""
+        return read_task(self.out / "synth" / name, self.options.media_root)
+
+    def key(self, task: Task) -> str:
+        """Names what a task is mined from."""
+        settings = self.config.model_dump(mode="json", include={"frames", "mine", "embedder"})
+        # Also where the config names none, so that a change of the known calibrations mines again.
+        settings["score_map"] = self.config.embedder.score_map.model_dump(mode="json")
+        model = self.options.model_fingerprint
+        return fingerprint(task=task.fingerprint, config=settings, model=model, assets=self.pool)
+
+    def embed(self, contents: pa.Table, media_root: str | None) -> Embedded:
+        """The vectors of what `_contents` gave."""
+        root = None if media_root is None else Path(media_root)
+        source = EmbedSource(self.out, root, self.config.frames, self.options.model_fingerprint)
+        hashes = labels.file_hashes(contents, self.assets).to_pylist()
+        return embed(contents, hashes, source, ModelRef("embedder", self.config.embedder), self.run, self.progress)
+
+
+def _embed_together(names: Sequence[str], job: _Job) -> None:
     """Fill the embedding cache for all tasks in one pass: workers start and load the model once."""
     asked: dict[str | None, list[pa.Table]] = {}
     for name in names:
-        task = read_task(out / "synth" / name, options.media_root)
-        if options.overwrite or not _finished(out / "mined" / name, _key(task, config, options, assets)):
-            asked.setdefault(task.media_root, []).append(_contents(task, assets))
+        task = job.task(name)
+        if job.options.overwrite or not _finished(job.out / "mined" / name, job.key(task)):
+            asked.setdefault(task.media_root, []).append(_contents(task, job.assets))
     for root, tables in asked.items():
-        source = _source(out, root, config, options)
-        contents = pa.concat_tables(tables).combine_chunks()
-        _embed_contents(contents, assets, source, ModelRef("embedder", config.embedder), run, progress)
+        job.embed(pa.concat_tables(tables).combine_chunks(), root)
 
 
-def _source(out: Path, media_root: str | None, config: Config, options: MineOptions) -> EmbedSource:
-    root = None if media_root is None else Path(media_root)
-    return EmbedSource(out, root, config.frames, options.model_fingerprint)
-
-
-def _key(task: Task, config: Config, options: MineOptions, assets: pa.Table) -> str:
-    """Names what a task is mined from."""
-    settings = config.model_dump(mode="json", include={"frames", "mine", "embedder"})
-    settings["score_map"] = config.embedder.score_map.model_dump(mode="json")  # also where the config names none
-    return fingerprint(task=task.fingerprint, config=settings, model=options.model_fingerprint, assets=_hash(assets))
-
-
-def _mine_task(
-    out: Path, name: str, config: Config, run: Runner, progress: Progress, options: MineOptions, assets: pa.Table
-) -> MinedTask:
+def _mine_task(name: str, job: _Job) -> MinedTask:
     began = time.perf_counter()
-    task = read_task(out / "synth" / name, options.media_root)
-    folder, work = out / "mined" / name, out / ".work"
-    key = _key(task, config, options, assets)
+    task, config, options = job.task(name), job.config, job.options
+    folder, work = job.out / "mined" / name, job.out / ".work"
+    key = job.key(task)
     if not options.overwrite and (done := _finished(folder, key)):
         return _result(folder, done, reused=True)
 
-    source = _source(out, task.media_root, config, options)
-    queries, corpus = _embed(task, assets, source, ModelRef("embedder", config.embedder), run, progress)
-    documents, guards = _guards(task, corpus, assets, config)
+    queries, corpus = _embed(task, job)
+    documents, guards = _guards(task, corpus, job.assets, config)
     rows, tally = Rows.of(task, documents.group), Tally(task)
     lost = np.flatnonzero(~queries.readable)
     train, rejected = [], [rows.unreadable(lost, queries.reject[lost])]
-    progress.begin([f"mine {name}"], len(task.queries))
+    job.progress.begin([f"mine {name}"], len(task.queries))
     try:
         for task_type, language, data in _sub_datasets(task, queries, corpus):
             started = time.perf_counter()
-            mined = mine_vectors(data, task.judgements, guards, config.mine, config.embedder.score_map, run)
+            mined = mine_vectors(data, task.judgements, guards, config.mine, config.embedder.score_map, job.run)
             train.append(rows.train(data, mined))
             rejected.append(rows.rejected(data, mined, config.mine.t_pos, config.mine.top_k))
             tally.add(task_type, language, data, mined)
             n = len(data.query_rows)
-            progress.advance(f"mine {name}", n, n, len(rejected[-1]), time.perf_counter() - started)
+            job.progress.advance(f"mine {name}", n, n, len(rejected[-1]), time.perf_counter() - started)
     finally:
-        progress.end()
+        job.progress.end()
 
     kept = in_query_order(train, task.queries, TRAIN)
     dropped = in_query_order(rejected, task.queries, MINE_REJECTED)
@@ -155,11 +167,9 @@ def _mine_task(
     return _result(folder, summary, reused=False)
 
 
-def _embed(
-    task: Task, assets: pa.Table, source: EmbedSource, model: ModelRef, run: Runner, progress: Progress
-) -> tuple[Embedded, Embedded]:
+def _embed(task: Task, job: _Job) -> tuple[Embedded, Embedded]:
     """Vectors of all queries and of all documents of a task."""
-    both = _embed_contents(_contents(task, assets), assets, source, model, run, progress)
+    both = job.embed(_contents(task, job.assets), task.media_root)
     n = len(task.queries)
     halves = (slice(None, n), slice(n, None))
     one, two = (Embedded(both.vectors[h], both.readable[h], both.reject[h]) for h in halves)
@@ -178,13 +188,6 @@ def _contents(task: Task, assets: pa.Table) -> pa.Table:
     whole = labels.whole_assets(contents, assets) >= 0
     ids = pc.if_else(pa.array(whole), contents.column("asset_id"), pa.scalar(None, pa.string()))
     return contents.set_column(contents.column_names.index("asset_id"), "asset_id", ids)
-
-
-def _embed_contents(
-    contents: pa.Table, assets: pa.Table, source: EmbedSource, model: ModelRef, run: Runner, progress: Progress
-) -> Embedded:
-    hashes = labels.file_hashes(contents, assets).to_pylist()
-    return embed(contents, hashes, source, model, run, progress)
 
 
 def _guards(task: Task, corpus: Embedded, assets: pa.Table, config: Config) -> tuple[Documents, Guards]:
