@@ -55,7 +55,6 @@ class Stage:
     adds: pa.Schema
     model: ModelRef | None = None
     resources: Resources = field(default_factory=Resources)
-    drops: tuple[str, ...] = ()  # wide columns that no later stage reads
 
 
 @dataclass(frozen=True)
@@ -139,7 +138,6 @@ def check_columns(stages: Sequence[Step], columns: Iterable[str]) -> None:
                 f"stage {stage.name!r} reads {missing}, which no earlier stage adds; known columns: {sorted(known)}"
             )
         known |= set(stage.adds.names)
-        known -= set(stage.drops)
 
 
 def rejects(stage: str, verdicts: Sequence[tuple[str, str] | None]) -> pa.Array:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.atomic import replacing
 from pipeline.config import FrameSettings
 from pipeline.errors import MediaError
 from pipeline.media.decode import read_image
@@ -120,11 +120,5 @@ class FrameStore:
 
     def put(self, asset_id: str, pixels: Pixels) -> None:
         """Cache frames by one rename, so that no reader sees half. Raises OSError when the disk is full."""
-        path = self.path(asset_id)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-        try:
+        with replacing(self.path(asset_id)) as temporary:
             temporary.write_bytes(_packed(pixels))
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)

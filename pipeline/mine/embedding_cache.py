@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pipeline.atomic import replacing
 from pipeline.config import FrameSettings
 from pipeline.mine.ragged import Ints
 from pipeline.models.protocols import Vectors
@@ -88,18 +87,11 @@ class EmbeddingCache:
         """Keep the vectors of `keys`; whole, or after a crash not at all."""
         if len(keys) == 0:
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
         name = hashlib.sha256("".join(keys.to_pylist()).encode()).hexdigest()[:32]
         offsets = np.arange(len(vectors) + 1, dtype=np.int32) * vectors.shape[1]
         lists = pa.ListArray.from_arrays(pa.array(offsets), pa.array(vectors.ravel(), pa.float32()))
-        temporary = self.folder / f".{uuid.uuid4().hex}"
-        try:
+        with replacing(self.folder / f"part-{name}.parquet") as temporary:
             pq.write_table(pa.Table.from_arrays([keys, lists], schema=SCHEMA), temporary, compression="zstd")
-            with temporary.open("rb") as file:
-                os.fsync(file.fileno())
-            temporary.replace(self.folder / f"part-{name}.parquet")
-        finally:
-            temporary.unlink(missing_ok=True)
 
 
 def as_matrix(column: pa.ChunkedArray) -> Vectors:

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
-import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -18,6 +16,7 @@ from typing import TypeVar
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from pipeline.atomic import replacing
 from pipeline.config import Config
 from pipeline.errors import DataError
 from pipeline.report import overview, plots, reasons, text
@@ -41,17 +40,9 @@ def build_report(out: Path, config: Config) -> Path:
     A part whose files are damaged is shown as such. Raises OSError when the disk is full.
     """
     page = _render(out, config).encode()
-    work = out / ".work"
-    work.mkdir(parents=True, exist_ok=True)
-    temporary, target = work / f"report-{uuid.uuid4().hex}", out / "report.html"
-    try:
-        with temporary.open("wb") as file:
-            file.write(page)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
+    target = out / "report.html"
+    with replacing(target, out / ".work") as temporary:
+        temporary.write_bytes(page)
     return target
 
 

@@ -109,7 +109,7 @@ def apply_step(step: Step, table: pa.Table, model: object | None = None) -> pa.T
     """Return the batch after `step`: live rows with `adds`, rejected rows carried past.
 
     table: any columns, `reject` optional. Order is kept; a Split's children stand where their
-    parent stood. Columns in `drops`, and those of rows that were rejected, become null.
+    parent stood. Wide columns of rows that were rejected become null.
     Raises StageError when the step breaks the law, ModelError when its model does.
     """
     table = with_reject(table)
@@ -134,8 +134,6 @@ def apply_step(step: Step, table: pa.Table, model: object | None = None) -> pa.T
     both = pa.concat_tables([base, dead], promote_options="permissive")
     # numpy's stable sort keeps the children of one parent in the order the Split gave them.
     both = both.take(pa.array(np.argsort(np.concatenate([positions, dead_positions]), kind="stable")))
-    if step.drops:
-        both = both.drop_columns([c for c in step.drops if c in both.column_names])
     return _without_wide_columns_of_rejects(both)
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import shutil
 import time
-import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pipeline.atomic import replacing
 from pipeline.stage import ROW, Progress, Runner, Step
 
 FLUSH_ROWS = 2_000
@@ -70,9 +70,8 @@ class _Writer:
         self._write(pa.concat_tables(self.waiting))
 
     def _write(self, rows: pa.Table) -> None:
-        temporary = self.folder / f".{uuid.uuid4().hex}"
-        pq.write_table(rows, temporary)
-        temporary.rename(self.folder / f"part-{self.number:06d}.parquet")
+        with replacing(self.folder / f"part-{self.number:06d}.parquet") as temporary:
+            pq.write_table(rows, temporary)
         self.number += 1
         self.written.append(rows)
         self.flushed = time.monotonic()

@@ -8,9 +8,6 @@ never sees half of one.
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import uuid
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -19,6 +16,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.atomic import replacing, replacing_folder
 from pipeline.errors import DataError
 from pipeline.schemas import conform
 
@@ -41,17 +39,9 @@ class Manifest:
 
 def write_json(path: Path, value: Any) -> None:
     """Write JSON by a rename, so that a reader sees the old text or the new, never half."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
-        with temporary.open("w", encoding="utf-8") as file:
-            json.dump(value, file, ensure_ascii=False, indent=2, sort_keys=True)
-            file.write("\n")
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        json.dump(value, file, ensure_ascii=False, indent=2, sort_keys=True)
+        file.write("\n")
 
 
 def write_dataset(folder: Path, table: pa.Table, schema: pa.Schema, manifest: Manifest, work: Path) -> None:
@@ -62,25 +52,12 @@ def write_dataset(folder: Path, table: pa.Table, schema: pa.Schema, manifest: Ma
     when the disk is full; `folder` is then as it was.
     """
     rows = conform(table, schema)
-    staging = work / f"staging-{uuid.uuid4().hex}"
-    staging.mkdir(parents=True)
-    try:
+    with replacing_folder(folder, work) as staging:
         starts = range(0, max(1, len(rows)), ROWS_PER_SHARD)
         for number, start in enumerate(starts):
-            pq.write_table(
-                rows.slice(start, ROWS_PER_SHARD), staging / f"part-{number:05d}.parquet", compression="zstd"
-            )
+            part = staging / f"part-{number:05d}.parquet"
+            pq.write_table(rows.slice(start, ROWS_PER_SHARD), part, compression="zstd")
         write_json(staging / MANIFEST, asdict(manifest))
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        if folder.exists():
-            retired = work / f"retired-{uuid.uuid4().hex}"
-            folder.rename(retired)
-            staging.rename(folder)
-            shutil.rmtree(retired)
-        else:
-            staging.rename(folder)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
 
 
 def read_manifest(folder: Path) -> Manifest | None:

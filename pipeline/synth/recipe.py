@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 import time
-import uuid
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -14,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.atomic import replacing_folder
 from pipeline.config import Config
 from pipeline.errors import ConfigError, UsageError
 from pipeline.prompts import language_name, prompt_hash
@@ -174,8 +173,7 @@ def _write(
     spec: TaskSpec, data: Assembled, folder: Path, work: Path, config: Config, origin: _Origin, made: list[Counts]
 ) -> None:
     """Write the task's folder beside its place and put it there whole by a rename."""
-    staging = work / f"task-{uuid.uuid4().hex}"
-    try:
+    with replacing_folder(folder, work) as staging:
         for name, schema in DATASETS.items():
             table = getattr(data, name)
             manifest = Manifest(len(table), origin.key, config.model_dump(mode="json"), origin.media_root)
@@ -188,14 +186,6 @@ def _write(
         }
         write_json(staging / "dataset.json", description)
         write_json(staging / "summary.json", _summary(spec, data, made))
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        retired = work / f"retired-{uuid.uuid4().hex}"
-        if folder.exists():
-            folder.rename(retired)
-        staging.rename(folder)
-        shutil.rmtree(retired, ignore_errors=True)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
 
 
 def _summary(spec: TaskSpec, data: Assembled, made: list[Counts]) -> dict[str, Any]:

@@ -1,0 +1,49 @@
+"""Files that appear whole or not at all, whenever the process dies."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def replacing(path: Path, work: Path | None = None) -> Iterator[Path]:
+    """Yield a temporary path; what is written there takes the place of `path` when the block ends.
+
+    work: a folder on the same file system for the temporary file; none means beside `path`, under a
+    hidden name. When the block raises, `path` stays as it was and nothing is left behind.
+    Raises OSError when the disk is full.
+    """
+    folder = work or path.parent
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = folder / f".{path.name}.{uuid.uuid4().hex}"
+    try:
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_folder(folder: Path, work: Path) -> Iterator[Path]:
+    """Yield a new folder below `work`, which takes the place of `folder` when the block ends.
+
+    When the block raises, `folder` stays as it was and nothing is left behind.
+    """
+    staging, retired = (work / f"{kind}-{uuid.uuid4().hex}" for kind in ("staging", "retired"))
+    staging.mkdir(parents=True)
+    try:
+        yield staging
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        if folder.exists():
+            folder.rename(retired)
+        staging.rename(folder)
+        shutil.rmtree(retired, ignore_errors=True)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
