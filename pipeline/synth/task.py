@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, TypeVar
+from functools import cached_property
+from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
@@ -112,12 +113,18 @@ class TaskSpec:
     medium: Medium
     query: Literal["medium", "medium_and_text", "text"]
     document: Literal["text", "medium", "moment"]
-    response: type[Response]
+    keys: type[Response]
     task_types: Mapping[str, TaskType]
     from_facts: FromFacts
     to_example: Callable[[Any], Example]
     max_description_words: int
     in_batch_negatives: bool = True
+
+    @cached_property
+    def response(self) -> type[Response]:
+        """What an annotator fills in: `keys`, of which `task_type` accepts only this task's types."""
+        choice: Any = Literal[tuple(self.task_types)]
+        return create_model(f"{self.medium.title()}{self.keys.__name__}", __base__=self.keys, task_type=(choice, ...))
 
     @property
     def template(self) -> str:
@@ -133,12 +140,3 @@ class TaskSpec:
     def instructions(self) -> dict[str, str]:
         """Instruction by task type."""
         return {name: kind.instruction for name, kind in self.task_types.items()}
-
-
-R = TypeVar("R", bound=Response)
-
-
-def with_task_types(base: type[R], name: str, task_types: Sequence[str]) -> type[R]:
-    """`base` whose `task_type` accepts only `task_types`; keys keep their order."""
-    choice: Any = Literal[tuple(task_types)]
-    return create_model(name, __base__=base, task_type=(choice, ...))

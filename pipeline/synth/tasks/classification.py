@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from functools import partial
 
 from pydantic import Field
 
@@ -11,14 +11,12 @@ from pipeline.synth.claims import Claim, Seen, holds, judge
 from pipeline.synth.phrases import false_colours, look, pick, sure_label, true_claims
 from pipeline.synth.task import (
     Example,
-    Medium,
     Response,
     Segment,
     Stated,
     Subject,
     TaskSpec,
     TaskType,
-    with_task_types,
 )
 
 MAX_LABEL_CHARS = 80
@@ -83,25 +81,20 @@ def _scene(spec: TaskSpec, segment: Segment, seen: Seen, limits: FactSettings) -
     return _stated(spec, segment, "Scene Parsing", look(claims, "scene"), look(wrong, "scene"), claims, wrong)
 
 
-def _spec(medium: Medium, task_types: Mapping[str, TaskType], max_words: int) -> TaskSpec:
-    return TaskSpec(
-        name=f"{medium}_classification",
-        medium=medium,
-        query="medium",
-        document="text",
-        response=with_task_types(Classification, f"{medium.title()}Classification", list(task_types)),
-        task_types=task_types,
-        from_facts=from_facts,
-        to_example=to_example,
-        max_description_words=max_words,
-        # Other rows' labels may be true of this medium too: only the explicit wrong label counts.
-        in_batch_negatives=False,
-    )
-
-
-IMAGE_CLASSIFICATION = _spec(
-    "image",
-    {
+_FAMILY = partial(
+    TaskSpec,
+    keys=Classification,
+    query="medium",
+    document="text",
+    from_facts=from_facts,
+    to_example=to_example,
+    # Other rows' labels may be true of this medium too: only the explicit wrong label counts.
+    in_batch_negatives=False,
+)
+IMAGE_CLASSIFICATION = _FAMILY(
+    name="image_classification",
+    medium="image",
+    task_types={
         "Object Recognition": TaskType(
             "Name the main object, animal, plant or person-role in the image, as specifically as it can be seen.",
             "Find the label that names the main object in the image.",
@@ -119,11 +112,12 @@ IMAGE_CLASSIFICATION = _spec(
             "Find the label that names the action in the image.",
         ),
     },
-    max_words=500,
+    max_description_words=500,
 )
-VIDEO_CLASSIFICATION = _spec(
-    "video",
-    {
+VIDEO_CLASSIFICATION = _FAMILY(
+    name="video_classification",
+    medium="video",
+    task_types={
         "Activity Recognition": TaskType(
             "Name the activity that people, animals or machines perform in the video.",
             "Find the label that names the activity in the video.",
@@ -141,5 +135,5 @@ VIDEO_CLASSIFICATION = _spec(
             "Find the label that names the sentiment or the intent of the video.",
         ),
     },
-    max_words=300,
+    max_description_words=300,
 )

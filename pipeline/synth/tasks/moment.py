@@ -17,7 +17,6 @@ from pipeline.synth.task import (
     Subject,
     TaskSpec,
     TaskType,
-    with_task_types,
 )
 
 TASK_TYPES = {
@@ -111,7 +110,7 @@ MOMENT_RETRIEVAL = TaskSpec(
     medium="video",
     query="text",
     document="moment",
-    response=with_task_types(Moment, "MomentRetrieval", list(TASK_TYPES)),
+    keys=Moment,
     task_types=TASK_TYPES,
     from_facts=from_facts,
     to_example=to_example,

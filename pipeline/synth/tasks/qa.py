@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from pydantic import Field
 
@@ -14,13 +15,11 @@ from pipeline.synth.task import (
     MAX_ANSWER_CHARS,
     MAX_QUERY_CHARS,
     Example,
-    Medium,
     Response,
     Stated,
     Subject,
     TaskSpec,
     TaskType,
-    with_task_types,
 )
 
 
@@ -203,23 +202,18 @@ def _trend(_: str, seen: Seen, limits: FactSettings) -> Iterator[Answered]:
             yield Answered("trend", CHANGE[claim.value], claim, CHANGE[opposite], Claim("trend", opposite))
 
 
-def _spec(medium: Medium, task_types: Mapping[str, TaskType], max_words: int) -> TaskSpec:
-    return TaskSpec(
-        name=f"{medium}_qa",
-        medium=medium,
-        query="medium_and_text",
-        document="text",
-        response=with_task_types(QuestionAnswering, f"{medium.title()}QuestionAnswering", list(task_types)),
-        task_types=task_types,
-        from_facts=from_facts,
-        to_example=to_example,
-        max_description_words=max_words,
-    )
-
-
-IMAGE_QA = _spec(
-    "image",
-    {
+_FAMILY = partial(
+    TaskSpec,
+    keys=QuestionAnswering,
+    query="medium_and_text",
+    document="text",
+    from_facts=from_facts,
+    to_example=to_example,
+)
+IMAGE_QA = _FAMILY(
+    name="image_qa",
+    medium="image",
+    task_types={
         "Factoid Identification": TaskType(
             "Ask for one fact that can be seen directly: what, who, where, which colour, how many.",
             "Find the answer to the question about a fact that is visible in the image.",
@@ -237,11 +231,12 @@ IMAGE_QA = _spec(
             "Find the answer to the question, using knowledge about what the image shows.",
         ),
     },
-    max_words=500,
+    max_description_words=500,
 )
-VIDEO_QA = _spec(
-    "video",
-    {
+VIDEO_QA = _FAMILY(
+    name="video_qa",
+    medium="video",
+    task_types={
         "Factual Identification": TaskType(
             "Ask for one fact that can be seen directly in the video: what, who, where, which, how many.",
             "Find the answer to the question about a fact that is visible in the video.",
@@ -259,7 +254,7 @@ VIDEO_QA = _spec(
             "Find the answer to the question about how the video is filmed.",
         ),
     },
-    max_words=300,
+    max_description_words=300,
 )
 # Which task type a measured aspect serves.
 SERVED = {

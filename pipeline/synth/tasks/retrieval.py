@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from functools import partial
 
 from pydantic import Field
 
@@ -18,7 +19,6 @@ from pipeline.synth.task import (
     Subject,
     TaskSpec,
     TaskType,
-    with_task_types,
 )
 
 MIN_GLOSS_WORDS = 4
@@ -119,23 +119,18 @@ def _course(asset_id: str, noun: str, seen: Seen, limits: FactSettings) -> Text 
 Write = Callable[[str, str, Seen, FactSettings], Text | None]
 
 
-def _spec(medium: Medium, task_types: Mapping[str, TaskType], max_words: int) -> TaskSpec:
-    return TaskSpec(
-        name=f"{medium}_retrieval",
-        medium=medium,
-        query="text",
-        document="medium",
-        response=with_task_types(Retrieval, f"{medium.title()}Retrieval", list(task_types)),
-        task_types=task_types,
-        from_facts=from_facts,
-        to_example=to_example,
-        max_description_words=max_words,
-    )
-
-
-IMAGE_RETRIEVAL = _spec(
-    "image",
-    {
+_FAMILY = partial(
+    TaskSpec,
+    keys=Retrieval,
+    query="text",
+    document="medium",
+    from_facts=from_facts,
+    to_example=to_example,
+)
+IMAGE_RETRIEVAL = _FAMILY(
+    name="image_retrieval",
+    medium="image",
+    task_types={
         "Direct Visual Description": TaskType(
             "Describe plainly what can be seen: objects, attributes, positions, colours.",
             "Find the image that matches the visual description.",
@@ -153,11 +148,12 @@ IMAGE_RETRIEVAL = _spec(
             "Find the image that shows what the query defines.",
         ),
     },
-    max_words=500,
+    max_description_words=500,
 )
-VIDEO_RETRIEVAL = _spec(
-    "video",
-    {
+VIDEO_RETRIEVAL = _FAMILY(
+    name="video_retrieval",
+    medium="video",
+    task_types={
         "Entity/Action Search": TaskType(
             "Search for a particular person, object, place or action that appears in the video.",
             "Find the video in which the described entity or action appears.",
@@ -175,7 +171,7 @@ VIDEO_RETRIEVAL = _spec(
             "Find the video that shows how to do what is asked.",
         ),
     },
-    max_words=300,
+    max_description_words=300,
 )
 SERVED: dict[Medium, dict[str, Write]] = {
     "image": {
