@@ -9,6 +9,7 @@ import pyarrow as pa
 import typer
 
 from pipeline.cli.edge import print_counts, reported, runner_of, settings
+from pipeline.cli.export import export_command
 from pipeline.cli.options import (
     DEFAULT_OUT,
     ConfigOption,
@@ -29,11 +30,13 @@ from pipeline.stage import ModelRef
 from pipeline.store.shards import read_dataset, read_manifest
 
 app = typer.Typer()
+app.command("export", no_args_is_help=True)(export_command)
 
 
 @app.callback(invoke_without_command=True)
 @reported
 def main(
+    context: typer.Context,
     t_pos: Annotated[float | None, typer.Option("--t-pos", help="t+: a positive must score above this, -1..1.")] = None,
     margin: Annotated[
         float | None,
@@ -58,6 +61,8 @@ def main(
 
     Example: mine --t-pos 0.6 --margin 0.1
     """
+    if context.invoked_subcommand is not None:
+        return
     given = {"t_pos": t_pos, "margin": margin, "top_k": top_k, "negatives": negatives}
     extra = [f"mine.{key}={value}" for key, value in given.items() if value is not None]
     wanted = settings(config, [*(assignments or []), *extra], runner)

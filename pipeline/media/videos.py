@@ -26,7 +26,7 @@ from pipeline.media.opening import open_regular
 from pipeline.media.truncation import missing_end
 from pipeline.models.protocols import Picture
 
-_SCALING = Interpolation.AREA | Interpolation.ACCURATE_RND | Interpolation.BITEXACT | Interpolation.FULL_CHR_H_INT
+SCALING = Interpolation.AREA | Interpolation.ACCURATE_RND | Interpolation.BITEXACT | Interpolation.FULL_CHR_H_INT
 _UNSPECIFIED = 2  # AVCOL_SPC_UNSPECIFIED
 _HD_HEIGHT_PX = 720  # from here on, players take unlabelled colours for BT.709
 _MAX_FPS = 1000.0  # more is a clock's tick, not a frame rate
@@ -50,7 +50,7 @@ class Frame:
         hd = self.raw.colorspace == _UNSPECIFIED and self.raw.height >= _HD_HEIGHT_PX
         scaler = self.scalers.setdefault(max_side_px, VideoReformatter())
         scaled = scaler.reformat(
-            self.raw, width, height, "rgb24", Colorspace.ITU709 if hd else None, interpolation=_SCALING, threads=1
+            self.raw, width, height, "rgb24", Colorspace.ITU709 if hd else None, interpolation=SCALING, threads=1
         )
         return np.ascontiguousarray(np.rot90(scaled.to_ndarray(), _quarter_turns(self.raw)))
 

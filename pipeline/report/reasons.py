@@ -48,6 +48,7 @@ _GUARDS = {
     "same_content": "the same normalised text or medium as a positive",
     "near_duplicate": "in the near-duplicate group of a positive",
     "same_source": "cut from the file of a positive",
+    "undecided": "synthesis could not tell whether it is right",
 }
 _STAGES = {
     "discover": "lists every file in the input folder",

@@ -89,7 +89,21 @@ def test_mining_without_a_synthesised_task_says_how_to_get_one(tmp_path: Path) -
     assert "run: synth run --task video_qa" in line
 
 
-@pytest.mark.parametrize("command", [("seed-pool", "build"), ("synth", "run"), ("synth", "show"), ("mine",)])
+def test_an_unknown_export_format_names_those_there_are(tmp_path: Path) -> None:
+    code, line = failure("mine", "export", "--format", "ms-swfit", "--out", tmp_path)
+    assert code == 2
+    assert "unknown format 'ms-swfit'; there are ms-swift" in line
+
+
+def test_exporting_without_a_mined_task_says_how_to_get_one(tmp_path: Path) -> None:
+    code, line = failure("mine", "export", "--format", "ms-swift", "--out", tmp_path, "--runner", "local")
+    assert code == 2
+    assert "there is none; run: mine --out" in line
+
+
+@pytest.mark.parametrize(
+    "command", [("seed-pool", "build"), ("synth", "run"), ("synth", "show"), ("mine",), ("mine", "export")]
+)
 def test_help_teaches_with_an_example_or_the_files_it_writes(command: tuple[str, ...]) -> None:
     code, output = run(*command, "--help")
     assert code == 0
