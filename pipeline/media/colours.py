@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -51,8 +53,7 @@ _RULES: tuple[tuple[float, float, float, float, float, float, str], ...] = (
 
 def colour_names(picture: Picture) -> NDArray[np.uint8]:
     """The index in COLOURS of each pixel of a uint8 [H, W, 3] RGB picture: uint8 [H, W]."""
-    lab = cv2.cvtColor(picture.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
-    light, a, b = lab[..., 0], lab[..., 1], lab[..., 2]
+    light, a, b = _lab(picture)
     chroma, hue = np.hypot(a, b), np.degrees(np.arctan2(b, a)) % 360
     neutral = chroma < _GREY_CHROMA
     tests = [light + 0.6 * chroma < _DARK, neutral & (light >= _WHITE), neutral]
@@ -69,3 +70,18 @@ def colour_shares(picture: Picture) -> NDArray[np.float32]:
     """The share of pixels of each of COLOURS in a uint8 [H, W, 3] RGB picture: float32 [11], sum 1."""
     counts = np.bincount(colour_names(picture).ravel(), minlength=len(COLOURS))
     return np.asarray(counts / counts.sum(), np.float32)
+
+
+def grey_chroma(pictures: Sequence[Picture]) -> float:
+    """Mean Lab chroma of the pixels called grey in uint8 [H, W, 3] RGB pictures: 0 is pure grey or no grey."""
+    chroma = []
+    for picture in pictures:
+        _, a, b = _lab(picture)
+        chroma.append(np.hypot(a, b)[colour_names(picture) == _INDEX["grey"]])
+    grey = np.concatenate(chroma)
+    return float(grey.mean()) if len(grey) else 0.0
+
+
+def _lab(picture: Picture) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    lab = np.asarray(cv2.cvtColor(picture.astype(np.float32) / 255, cv2.COLOR_RGB2LAB), np.float32)
+    return lab[..., 0], lab[..., 1], lab[..., 2]

@@ -1,8 +1,7 @@
-"""Reads pixels: a picture file as one array, a video as a stream of timed arrays."""
+"""Reads the pixels of a picture file."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,6 @@ from pipeline.media.images import fit, open_image, turn_of
 from pipeline.media.kinds import identify
 from pipeline.media.opening import open_regular
 from pipeline.media.tones import eight_bit, to_srgb
-from pipeline.media.videos import open_video
 from pipeline.models.protocols import Picture
 
 _REDUCING_GAP = 3.0  # box filter first, then Lanczos: indistinguishable from Lanczos alone
@@ -41,15 +39,3 @@ def read_image(path: Path, settings: FrameSettings) -> Picture:
                 shown = shown.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=_REDUCING_GAP)
             shown = to_srgb(shown, profile)
             return np.asarray(shown if turn is None else shown.transpose(turn))
-
-
-def iterate_video(path: Path, settings: FrameSettings) -> Iterator[tuple[float, Picture]]:
-    """Decode a video: (time in seconds from the first frame, uint8 [H, W, 3] RGB), upright, square
-    pixels, longer side at most max_side_px; times rise strictly.
-
-    Raises MediaError as `open_video` does before the first frame, and as `Video.frames` does
-    after the last good one.
-    """
-    with open_video(path, settings) as video:
-        for frame in video.frames():
-            yield frame.time_s, frame.picture(settings.max_side_px)

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.media.colours import COLOURS, colour_shares
+from pipeline.media.colours import COLOURS, colour_shares, grey_chroma
 from pipeline.media.jpeg import decode_jpeg
 from pipeline.media.luma import Luma, coarse, motion, small_luma
 from pipeline.models.protocols import Picture, Pixels, TextLine, TextReader
@@ -40,8 +40,8 @@ class Facts:
     luma_halves: tuple[float, float, float, float]  # left, right, top, bottom
     luma_first: float  # mean of the first third of the frames; of an image its luma
     luma_last: float  # mean of the last third
+    grey_chroma: float  # mean Lab chroma of the grey pixels: how much of a tint what is called grey has
     grey: bool  # too little chroma to speak of colours
-    saturation: float  # 0..1: chroma over value, dark pixels weigh less
     text: tuple[TextLine, ...]  # distinct lines, largest first
     motion: float | None  # mean absolute change of luma between frames; None for a single frame
     change: float | None  # the same on COARSE areas: a camera that drifts over fine texture changes little
@@ -79,7 +79,6 @@ def measure(pixels: Pixels, reader: TextReader | None) -> Facts:
     shares = np.mean([colour_shares(p) for p in small], axis=0)
     order = sorted(range(len(COLOURS)), key=lambda i: (-round(float(shares[i]), _DECIMALS), i))
     chroma = np.concatenate([_chroma(p) for p in small])
-    value = np.concatenate([p.max(axis=2).ravel() for p in small]).astype(np.float64)
     means = [float(luma.mean()) for luma in lumas]
     third = max(1, len(means) // 3)
     facts = Facts(
@@ -88,8 +87,8 @@ def measure(pixels: Pixels, reader: TextReader | None) -> Facts:
         luma_halves=_halves(lumas),
         luma_first=float(np.mean(means[:third])),
         luma_last=float(np.mean(means[-third:])),
+        grey_chroma=grey_chroma(small),
         grey=bool(np.percentile(chroma, _GREY_PERCENTILE) < _GREY_CHROMA),
-        saturation=float(chroma.sum() / max(1.0, value.sum())),
         text=_lines(pictures, reader) if reader is not None else (),
         motion=motion(lumas),
         change=motion([coarse(luma) for luma in lumas]),

@@ -7,13 +7,10 @@ from pathlib import Path
 
 import imagehash
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline.media.opening import open_regular
 from pipeline.models.protocols import Picture
-
-Hashes = NDArray[np.uint64]
 
 
 def file_sha256(path: Path) -> str:
@@ -27,9 +24,3 @@ def perceptual_hash(picture: Picture) -> int:
     recompression or a change of brightness. Flat pictures carry no information in it."""
     bits = imagehash.phash(Image.fromarray(picture)).hash
     return int.from_bytes(np.packbits(bits).tobytes(), "big")
-
-
-def hamming(a: Hashes, b: Hashes) -> NDArray[np.uint8]:
-    """Bits in which 64-bit hashes differ, 0..64, element by element; shapes broadcast."""
-    differing: NDArray[np.uint8] = np.bitwise_count(np.bitwise_xor(a, b))
-    return differing

@@ -77,6 +77,7 @@ NEIGHBOURS = {c: {a if b == c else b for a, b in _BORDERS if c in (a, b)} for c 
 SECOND_TO_FIRST = 0.5  # a dominant colour covers at least twice as much as the next
 OTHER_TO_FIRST = 0.3  # a colour that covers less of what the dominant one does is not taken for it,
 ABSENT_SHARE = 0.03  # a colour below this share can be named as a wrong answer
+GREY_CHROMA = 7.0  # Facts.grey_chroma up to which grey is grey; with more, people name its tint: beige, slate, lavender
 LARGE_SHARE, SMALL_SHARE = 0.25, 0.08  # a colour that covers a large part, and one that does not
 NONE_SHARE = 0.003  # a colour below this share is nowhere to be seen
 SOME_SHARE = 0.05  # a colour above this share is surely somewhere
@@ -115,12 +116,17 @@ def _colour(value: str, seen: Seen, limits: FactSettings) -> Verdict:
     share, others = shares.get(value, 0.0), [s for c, s in shares.items() if c != value]
     second = max(others, default=0.0)
     if share >= limits.min_colour_share and second <= SECOND_TO_FIRST * share:
-        return True
+        return None if _tinted(value, seen) else True
     first = seen.facts.colours[0][0] if shares else value
     if first != value and _colour(first, seen, limits) is True:
         # Of two neighbours another pair of eyes may name the other: periwinkle is blue or purple.
         return False if first not in NEIGHBOURS[value] and share <= second * OTHER_TO_FIRST else None
     return False if _with_border(value, shares) < MINOR_SHARE else None
+
+
+def _tinted(value: str, seen: Seen) -> bool:
+    """Whether what is measured as grey has a tint that people would rather name."""
+    return value == "grey" and seen.facts.grey_chroma > GREY_CHROMA
 
 
 def _with_border(value: str, shares: dict[str, float]) -> float:
@@ -131,7 +137,7 @@ def _with_border(value: str, shares: dict[str, float]) -> float:
 def _has_colour(value: str, seen: Seen, _: FactSettings) -> Verdict:
     """The colour covers a large part of the picture."""
     if seen.shares.get(value, 0.0) >= LARGE_SHARE:
-        return True
+        return None if _tinted(value, seen) else True
     return False if _with_border(value, seen.shares) <= SMALL_SHARE else None
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import io
 import struct
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import av
 import numpy as np
 from numpy.typing import NDArray
+
+from pipeline.config import FrameSettings
+from pipeline.media.videos import open_video
 
 Picture = NDArray[np.uint8]
 FPS = 25
@@ -101,3 +104,10 @@ def turned(data: bytes) -> bytes:
 def written(path: Path, data: bytes) -> Path:
     path.write_bytes(data)
     return path
+
+
+def shown(path: Path, settings: FrameSettings) -> Iterator[tuple[float, Picture]]:
+    """Decode a video as the product does: the time and the picture of each frame."""
+    with open_video(path, settings) as video:
+        for frame in video.frames():
+            yield frame.time_s, frame.picture(settings.max_side_px)

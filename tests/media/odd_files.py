@@ -7,7 +7,6 @@ decoding gives; None where the file is odd but good.
 
 from __future__ import annotations
 
-import io
 import os
 import socket
 import struct
@@ -19,6 +18,7 @@ import numpy as np
 from PIL import Image
 
 from tests.media.films import FPS, film, noise_scene, sound, still_scene, textured_still, turned, written
+from tests.media.stills import encoded
 
 
 def photo(width: int = 96, height: int = 64) -> Image.Image:
@@ -27,12 +27,6 @@ def photo(width: int = 96, height: int = 64) -> Image.Image:
     picture = np.stack([x, y, 255 - x], axis=2).astype(np.uint8)
     picture[: height // 4, : width // 4] = (250, 20, 20)
     return Image.fromarray(picture)
-
-
-def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
 
 
 def jpeg() -> bytes:
@@ -164,6 +158,7 @@ FILES: dict[str, tuple[Callable[[Path], Path], str | None]] = {
     "empty": (make("empty.jpg", lambda: b""), "empty_file"),
     "text": (make("notes.txt", lambda: "na\u00efve caf\u00e9\n".encode()), "not_media"),
     "latin-1 text": (make("notes.txt", lambda: "na\u00efve caf\u00e9\n".encode("latin-1")), "not_media"),
+    "zeros": (make("a.mp4", lambda: bytes(5000)), "unsupported_format"),
     "json": (make("a.json", lambda: b'{"a": [1, 2]}'), "not_media"),
     "code": (make("a.py", lambda: b"import os\nprint(os)\n"), "not_media"),
     "html called mp4": (make("page.mp4", lambda: HTML), "not_media"),

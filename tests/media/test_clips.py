@@ -8,8 +8,7 @@ from PIL import Image
 from pipeline.config import FrameSettings
 from pipeline.errors import MediaError
 from pipeline.media.clips import Span, cut, suffix
-from pipeline.media.decode import iterate_video
-from tests.media.films import FPS, film, noise_scene, turned, written
+from tests.media.films import FPS, film, noise_scene, shown, turned, written
 
 RED, BLUE = (220, 30, 30), (30, 30, 220)
 SETTINGS = FrameSettings()
@@ -29,7 +28,7 @@ def made(path: Path, *spans: Span, folder: Path) -> list[Path]:
 
 def test_a_clip_holds_the_frames_of_its_span_with_their_times(tmp_path: Path) -> None:
     (clip,) = made(two_colours(tmp_path / "a.mp4"), (1.0, 3.0), folder=tmp_path)
-    frames = list(iterate_video(clip, SETTINGS))
+    frames = list(shown(clip, SETTINGS))
     assert [t for t, _ in frames] == pytest.approx([i / FPS for i in range(2 * FPS)], abs=1e-4)
     first, last = frames[0][1], frames[-1][1]
     assert np.abs(first.mean(axis=(0, 1)) - RED).max() < 8
@@ -43,7 +42,7 @@ def test_spans_that_overlap_come_from_one_decode(tmp_path: Path, monkeypatch: py
     clips = made(path, (0.0, 2.5), (2.0, 3.0), (1.5, None), folder=tmp_path)
     assert opened.count("r") == 1
     # Frames stand at multiples of 0.04 s: 0..2.48, 2..2.96, 1.52..3.96.
-    assert [len(list(iterate_video(c, SETTINGS))) for c in clips] == [63, 25, 62]
+    assert [len(list(shown(c, SETTINGS))) for c in clips] == [63, 25, 62]
 
 
 def test_a_key_frame_becomes_a_still(tmp_path: Path) -> None:
@@ -55,16 +54,16 @@ def test_a_key_frame_becomes_a_still(tmp_path: Path) -> None:
 
 def test_a_span_between_two_frames_shows_the_one_on_display(tmp_path: Path) -> None:
     (clip,) = made(two_colours(tmp_path / "a.mp4"), (1.01, 1.02), folder=tmp_path)
-    assert len(list(iterate_video(clip, SETTINGS))) == 1
+    assert len(list(shown(clip, SETTINGS))) == 1
 
 
 def test_a_turned_video_is_cut_upright_and_odd_sides_are_made_even(tmp_path: Path) -> None:
     path = written(tmp_path / "a.mp4", turned(film(noise_scene(1, 10))))
     (clip,) = made(path, (0.0, 0.2), folder=tmp_path)
-    assert next(iterate_video(clip, SETTINGS))[1].shape == (192, 108, 3)
+    assert next(shown(clip, SETTINGS))[1].shape == (192, 108, 3)
     small = FrameSettings(max_side_px=101)
     assert cut(path, [((0.0, 0.2), tmp_path / "odd.mp4")], small) == [None]
-    height, width, _ = next(iterate_video(tmp_path / "odd.mp4", SETTINGS))[1].shape
+    height, width, _ = next(shown(tmp_path / "odd.mp4", SETTINGS))[1].shape
     assert height % 2 == width % 2 == 0
 
 

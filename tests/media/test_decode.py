@@ -9,7 +9,7 @@ from PIL import Image
 from pipeline.config import FrameSettings
 from pipeline.errors import MediaError
 from pipeline.media.decode import read_image
-from tests.media.hostile import SIZE, encoded, picture
+from tests.media.stills import SIZE, encoded, picture
 
 SETTINGS = FrameSettings(max_side_px=160)
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from pipeline.media.colours import COLOURS, colour_shares
+from pipeline.media.colours import COLOURS, colour_shares, grey_chroma
 from pipeline.media.facts import Facts, measure
-from pipeline.media.fingerprint import hamming, perceptual_hash
+from pipeline.media.fingerprint import perceptual_hash
 from pipeline.media.ocr import RapidOcrReader
 from pipeline.models.protocols import Pixels
 
@@ -48,6 +48,16 @@ def test_shares_are_shares_of_the_picture() -> None:
     assert shares["blue"] == pytest.approx(0.75, abs=0.03)
     assert shares["yellow"] == pytest.approx(0.25, abs=0.03)
     assert facts.colours[0][0] == "blue"
+
+
+def test_the_tint_of_what_is_called_grey_is_measured() -> None:
+    pure, beige = plain(PURE["grey"]), plain((140, 130, 115))
+    assert COLOURS[int(colour_shares(beige).argmax())] == "grey"
+    assert grey_chroma([pure]) < 1
+    assert grey_chroma([beige]) > 7
+    assert 3 < grey_chroma([pure, beige]) < 7
+    assert grey_chroma([plain(PURE["red"])]) == 0
+    assert measure(pixels(beige), None).grey_chroma == pytest.approx(grey_chroma([beige]), abs=1)
 
 
 def test_light_is_measured_by_half_and_over_time() -> None:
@@ -96,7 +106,7 @@ def test_hashes_agree_for_a_rescaled_picture_and_not_for_another() -> None:
         for _ in range(2)
     )
     codes = [perceptual_hash(np.asarray(i)) for i in (one, one.resize((160, 120)), other)]
-    distance = hamming(np.array(codes[:1], np.uint64), np.array(codes, np.uint64))
+    distance = [(code ^ codes[0]).bit_count() for code in codes]
     assert distance[0] == 0
     assert distance[1] <= 6
     assert distance[2] > 12

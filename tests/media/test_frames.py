@@ -9,7 +9,7 @@ from pipeline.config import FrameSettings, SceneSettings
 from pipeline.errors import MediaError
 from pipeline.media.frames import FrameStore, decode_jpeg, resolve, sample, thumbnail, to_uri
 from pipeline.media.scenes import scan
-from tests.media.hostile import SIZE, encoded, picture, video
+from tests.media.stills import SIZE, encoded, picture, video
 
 SETTINGS = FrameSettings(sample_fps=4)
 

@@ -14,11 +14,13 @@ import pytest
 import pipeline.media
 from pipeline.config import FrameSettings
 from pipeline.errors import MediaError
-from pipeline.media.decode import iterate_video, read_image
+from pipeline.media.decode import read_image
 from pipeline.media.fingerprint import file_sha256
 from pipeline.media.probe import probe
 from pipeline.media.reasons import REASONS
-from tests.media.odd_files import FILES, encoded, locked, movie, photo
+from tests.media.films import shown
+from tests.media.odd_files import FILES, locked, movie, photo
+from tests.media.stills import encoded
 
 SETTINGS = FrameSettings(max_side_px=64)
 
@@ -29,7 +31,7 @@ def use(path: Path) -> None:
     if found.media == "image":
         read_image(path, SETTINGS)
     else:
-        for _ in iterate_video(path, SETTINGS):
+        for _ in shown(path, SETTINGS):
             pass
 
 

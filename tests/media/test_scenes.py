@@ -8,7 +8,7 @@ import pytest
 from pipeline.config import FrameSettings, SceneSettings
 from pipeline.errors import MediaError
 from pipeline.media.scenes import scan
-from tests.media.hostile import still_video, video
+from tests.media.stills import still_video, video
 
 FRAMES = FrameSettings(sample_fps=4)
 SCENES = SceneSettings(min_scene_s=0.5)

@@ -7,9 +7,9 @@ import pytest
 
 from pipeline.config import FrameSettings
 from pipeline.errors import MediaError
-from pipeline.media.decode import iterate_video, read_image
+from pipeline.media.decode import read_image
 from pipeline.media.probe import probe
-from tests.media.films import FPS, SIZE, film, noise_scene, turned, written
+from tests.media.films import FPS, SIZE, film, noise_scene, shown, turned, written
 from tests.media.odd_files import FILES
 
 SETTINGS = FrameSettings()
@@ -19,7 +19,7 @@ SETTINGS = FrameSettings()
 def test_the_probed_size_is_the_decoded_size(name: str, tmp_path: Path) -> None:
     path = FILES[name][0](tmp_path)
     found = probe(path, SETTINGS)
-    picture = read_image(path, SETTINGS) if found.media == "image" else next(iterate_video(path, SETTINGS))[1]
+    picture = read_image(path, SETTINGS) if found.media == "image" else next(shown(path, SETTINGS))[1]
     assert picture.shape == (found.height_px, found.width_px, 3)
     assert picture.dtype == np.uint8
 
@@ -27,26 +27,26 @@ def test_the_probed_size_is_the_decoded_size(name: str, tmp_path: Path) -> None:
 def test_times_come_from_the_stamps_and_begin_at_zero(tmp_path: Path) -> None:
     stamps = [10, 11, 13, 16, 20]
     path = written(tmp_path / "a.mkv", film(noise_scene(1, 5), "matroska", times=stamps))
-    assert [t for t, _ in iterate_video(path, SETTINGS)] == pytest.approx([0, 0.04, 0.12, 0.24, 0.4], abs=1e-3)
+    assert [t for t, _ in shown(path, SETTINGS)] == pytest.approx([0, 0.04, 0.12, 0.24, 0.4], abs=1e-3)
 
 
 def test_a_turned_video_is_shown_turned_clockwise(tmp_path: Path) -> None:
     data = film(noise_scene(3, 4))
-    upright = next(iterate_video(written(tmp_path / "a.mp4", data), SETTINGS))[1]
-    shown = next(iterate_video(written(tmp_path / "b.mp4", turned(data)), SETTINGS))[1]
-    assert shown.shape == (SIZE[0], SIZE[1], 3)
-    np.testing.assert_array_equal(shown, np.rot90(upright, -1))
+    upright = next(shown(written(tmp_path / "a.mp4", data), SETTINGS))[1]
+    clockwise = next(shown(written(tmp_path / "b.mp4", turned(data)), SETTINGS))[1]
+    assert clockwise.shape == (SIZE[0], SIZE[1], 3)
+    np.testing.assert_array_equal(clockwise, np.rot90(upright, -1))
 
 
 def test_colours_survive_the_way_through_a_video(tmp_path: Path) -> None:
     flat = [np.full((108, 192, 3), (200, 40, 60), np.uint8)] * 3
-    picture = next(iterate_video(written(tmp_path / "a.mp4", film(flat)), SETTINGS))[1]
+    picture = next(shown(written(tmp_path / "a.mp4", film(flat)), SETTINGS))[1]
     assert np.abs(picture.reshape(-1, 3).mean(axis=0) - (200, 40, 60)).max() < 4
 
 
 def test_good_frames_come_before_the_damage(tmp_path: Path) -> None:
     path = FILES["mp4, damaged in the middle"][0](tmp_path)
-    frames, times = iterate_video(path, SETTINGS), []
+    frames, times = shown(path, SETTINGS), []
     with pytest.raises(MediaError, match="corrupt_video"):
         times.extend(time_s for time_s, _ in frames)
     assert times == pytest.approx([i / FPS for i in range(len(times))], abs=1e-6)
@@ -63,5 +63,5 @@ def test_a_video_of_too_many_pixels_is_refused_before_it_is_decoded(tmp_path: Pa
 def test_two_decodes_give_the_same_pixels(tmp_path: Path) -> None:
     path = written(tmp_path / "a.mp4", film(noise_scene(2, 12)))
     settings = FrameSettings(max_side_px=100)
-    for (_, a), (_, b) in zip(iterate_video(path, settings), iterate_video(path, settings), strict=True):
+    for (_, a), (_, b) in zip(shown(path, settings), shown(path, settings), strict=True):
         np.testing.assert_array_equal(a, b)

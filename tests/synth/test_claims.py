@@ -9,6 +9,8 @@ from pipeline.media.colours import COLOURS
 from pipeline.synth.claims import Claim, from_json, holds, judge, to_json
 from tests.synth.samples import CAT, GREEN, LIMITS, NIGHT, PLAIN, SNOW, UNSURE, guess, lines, seen
 
+SLATE = replace(PLAIN, colours=(("grey", 0.9), ("white", 0.1)))
+
 
 @pytest.mark.parametrize(
     ("kind", "value", "what", "verdict"),
@@ -25,6 +27,10 @@ from tests.synth.samples import CAT, GREEN, LIMITS, NIGHT, PLAIN, SNOW, UNSURE, 
         ("no_colour", "purple", seen(GREEN), True),
         ("no_colour", "brown", seen(GREEN), False),
         ("no_colour", "yellow", seen(GREEN), None),  # green and brown could be taken for it
+        ("colour", "grey", seen(SLATE), True),
+        ("colour", "grey", seen(replace(SLATE, grey_chroma=9.0)), None),  # beige, slate, lavender
+        ("has_colour", "grey", seen(replace(SLATE, grey_chroma=9.0)), None),
+        ("colour", "brown", seen(replace(SLATE, grey_chroma=9.0)), None),
         ("luma", "dark", seen(NIGHT), True),
         ("luma", "dark", seen(PLAIN), False),
         ("luma", "bright", seen(SNOW), True),

@@ -9,11 +9,12 @@ from PIL import Image
 
 from pipeline.config import FrameSettings
 from pipeline.errors import UsageError
-from pipeline.media.decode import iterate_video, read_image
+from pipeline.media.decode import read_image
 from pipeline.mine.export import FORMATS
 from pipeline.mine.export.recipe import Exported, ExportOptions, export
 from pipeline.schemas import TRAIN
 from pipeline.store.shards import Manifest, write_dataset
+from tests.media.films import shown
 from tests.mine.loop import Loop, Silent
 from tests.mine.planted import film, paint
 
@@ -94,7 +95,7 @@ def test_spans_are_clips_that_show_their_moment(out: Path) -> None:
     red = lines(out)["red"]
     clips = [red["positive_videos"][0][0], *(v[0] for v in red["negative_videos"])]
     for clip, colour in zip(clips, (RED, BLUE, GREEN), strict=True):
-        frames = list(iterate_video(Path(clip), FRAMES))
+        frames = list(shown(Path(clip), FRAMES))
         assert len(frames) == 10
         assert all(abs(f.mean(axis=(0, 1)) - colour).max() < 12 for _, f in frames)
 

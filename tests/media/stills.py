@@ -1,11 +1,8 @@
-"""Makes media of every unpleasant kind, each by a function from a folder to the path of the file."""
+"""Smooth random pictures, and videos of them: one still a scene, with a bar that moves."""
 
 from __future__ import annotations
 
 import io
-import os
-import struct
-import zlib
 from pathlib import Path
 
 import av
@@ -52,32 +49,4 @@ def still_video(path: Path, colour: int, frames: int = 36) -> Path:
         for _ in range(frames):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
         container.mux(stream.encode())
-    return path
-
-
-def sound(path: Path) -> Path:
-    """A container with sound only."""
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("aac", rate=44100)
-        stream.layout = "mono"
-        frame = av.AudioFrame.from_ndarray(np.zeros((1, 44100), np.float32), format="fltp", layout="mono")
-        frame.sample_rate = 44100
-        container.mux(stream.encode(frame))
-        container.mux(stream.encode())
-    return path
-
-
-def png_bomb(width: int, height: int) -> bytes:
-    """A PNG of a few bytes that claims width x height pixels."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    data = zlib.compress(b"\0" * 1000)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
-
-
-def fifo(path: Path) -> Path:
-    os.mkfifo(path)
     return path
