@@ -62,7 +62,7 @@ def main() -> None:
         media.mkdir()
         cut(arguments.sample, media, arguments.images)
         began = time.perf_counter()
-        pool = build_seed_pool(media, out, config, LocalRunner(config.runner), Quiet())
+        pool = build_seed_pool(str(media), out, config, LocalRunner(config.runner), Quiet())
         wall = time.perf_counter() - began
     seconds = {c.stage: c.seconds for c in pool.counts}
     work = sum(seconds[s] for s in WORK)

@@ -97,7 +97,35 @@ class RebalanceSettings(Settings):
     """Assets kept of one category and medium, chosen by asset id and seed."""
 
 
+class ColumnSettings(Settings):
+    """Columns of a list, or of Arrow and Parquet files, by name; none means the usual names are tried."""
+
+    uri: str | None = None
+    """Paths or URLs."""
+    source_caption: str | None = None
+    """A caption that came with the medium."""
+    given_label: str | None = None
+    """What somebody labelled it as."""
+    licence: str | None = None
+    """Its licence."""
+    author: str | None = None
+    """Who made it."""
+    origin: str | None = None
+    """Where it is from: a page, a collection."""
+
+
+class SourceSettings(Settings):
+    """What the input knows of its media."""
+
+    folder_labels: bool = False
+    """The name of the folder a medium lies in is its label, as in ImageFolder data sets."""
+    root: Path | None = None
+    """What relative paths of a list count from; none means the list's folder."""
+    columns: ColumnSettings = ColumnSettings()
+
+
 class SeedPoolSettings(Settings):
+    sources: SourceSettings = SourceSettings()
     quality: QualitySettings = QualitySettings()
     scenes: SceneSettings = SceneSettings()
     label: LabelSettings = LabelSettings()

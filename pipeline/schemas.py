@@ -50,6 +50,14 @@ _IDENTITY = [
     pa.field("end_s", pa.float64()),
     pa.field("sha256", pa.string()),  # of the whole file: says which segments share a source
 ]
+# What came with a medium, before anything was measured; text of strangers, never instructions.
+_GIVEN = [
+    pa.field("source_caption", pa.string()),
+    pa.field("given_label", pa.string()),
+    pa.field("licence", pa.string()),
+    pa.field("author", pa.string()),
+    pa.field("origin", pa.string()),  # a page or collection
+]
 _KNOWLEDGE = [
     pa.field("category", pa.string()),  # "Group/category" of configs/taxonomy.yaml
     pa.field("category_confidence", pa.float32()),  # 0..1
@@ -66,8 +74,8 @@ _REJECTION = [
 ]
 _SUB_DATASET = [pa.field("task_type", pa.string()), pa.field("language", pa.string())]
 
-ASSETS = pa.schema([*_IDENTITY, *_KNOWLEDGE])
-ASSETS_REJECTED = pa.schema([*_IDENTITY, *_KNOWLEDGE, *_REJECTION])
+ASSETS = pa.schema([*_IDENTITY, *_GIVEN, *_KNOWLEDGE])
+ASSETS_REJECTED = pa.schema([*_IDENTITY, *_GIVEN, *_KNOWLEDGE, *_REJECTION])
 
 QUERIES = pa.schema(
     [pa.field("query_id", pa.string()), *content_fields(), pa.field("asset_id", pa.string()), *_SUB_DATASET]

@@ -85,7 +85,10 @@ class Counts:
 
 
 class Progress(Protocol):
-    """Receives what happens while a runner works; called from the driver only."""
+    """Receives what happens while a runner works; called from the driver only.
+
+    `begin` with the stages of a map that has not ended says that more rows have come.
+    """
 
     def begin(self, stages: Sequence[str], rows: int) -> None: ...
     def advance(self, stage: str, rows_in: int, rows_out: int, rejected: int, seconds: float) -> None: ...

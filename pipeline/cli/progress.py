@@ -21,6 +21,10 @@ class Bars:
         self.tasks: dict[str, TaskID] = {}
 
     def begin(self, stages: Sequence[str], rows: int) -> None:
+        if self.bars is not None and list(self.tasks) == list(stages):  # the next chunk of the same map
+            first = self.bars.tasks[self.tasks[stages[0]]]
+            self.bars.update(first.id, total=(first.total or 0) + rows)
+            return
         self.bars = Progress(
             TextColumn("{task.description:<12}"),
             BarColumn(),
@@ -60,7 +64,8 @@ class Lines:
         self.printed = time.monotonic()
 
     def begin(self, stages: Sequence[str], rows: int) -> None:
-        self.rows = dict.fromkeys(stages, (0, 0, 0, 0.0))
+        if list(self.rows) != list(stages):  # else: the next chunk of the same map
+            self.rows = dict.fromkeys(stages, (0, 0, 0, 0.0))
         self.printed = time.monotonic()
         sys.stderr.write(f"{' -> '.join(stages)}: {rows} rows to go\n")
 
@@ -72,6 +77,7 @@ class Lines:
 
     def end(self) -> None:
         self._print()
+        self.rows = {}
 
     def _print(self) -> None:
         self.printed = time.monotonic()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -26,7 +25,12 @@ def main() -> None:
 @reported
 def build(
     source: Annotated[
-        Path, typer.Argument(metavar="INPUT", help="Folder of images and videos, searched all the way down.")
+        str,
+        typer.Argument(
+            metavar="INPUT",
+            help="Folder of images and videos, searched all the way down, tars and Hugging Face data sets included; "
+            "or a list of paths (.parquet, .csv, .tsv, .jsonl).",
+        ),
     ],
     out: OutOption = DEFAULT_OUT,
     config: ConfigOption = None,

@@ -15,6 +15,7 @@ from pipeline.atomic import replacing
 from pipeline.config import FrameSettings
 from pipeline.errors import MediaError
 from pipeline.media.jpeg import encode_jpeg
+from pipeline.media.places import Place
 from pipeline.media.videos import SCALING, Frame, open_video
 
 VERSION = 1  # of how clips are made: another number never meets old files
@@ -31,7 +32,7 @@ def suffix(span: Span) -> str:
     return ".jpg" if span[0] == span[1] else ".mp4"
 
 
-def cut(path: Path, targets: Sequence[tuple[Span, Path]], settings: FrameSettings) -> list[MediaError | None]:
+def cut(place: Place, targets: Sequence[tuple[Span, Path]], settings: FrameSettings) -> list[MediaError | None]:
     """Write each span of a video to its target in one decode; says of each why it could not be.
 
     A clip is silent H.264 in MP4, upright, with the original frame times, longer side at most
@@ -39,7 +40,9 @@ def cut(path: Path, targets: Sequence[tuple[Span, Path]], settings: FrameSetting
     breaks half way keeps the clips that end before. Targets appear whole or not at all.
     Raises MediaError when the file cannot be opened, OSError when the disk is full.
     """
-    with TemporaryDirectory(prefix=".", dir=targets[0][1].parent) as scratch, open_video(path, settings) as video:
+    if not targets:
+        return []
+    with TemporaryDirectory(prefix=".", dir=targets[0][1].parent) as scratch, open_video(place, settings) as video:
         fps = Fraction(video.fps or _FALLBACK_FPS).limit_denominator(1001)
         clips = [_Clip(span, Path(scratch) / target.name, fps, settings) for span, target in targets]
         broken: MediaError | None = None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 from PIL import Image
 
@@ -11,21 +9,22 @@ from pipeline.config import FrameSettings
 from pipeline.errors import MediaError
 from pipeline.media.images import fit, open_image, turn_of
 from pipeline.media.kinds import identify
-from pipeline.media.opening import open_regular
+from pipeline.media.opening import open_medium
+from pipeline.media.places import Place
 from pipeline.media.tones import eight_bit, to_srgb
 from pipeline.models.protocols import Picture
 
 _REDUCING_GAP = 3.0  # box filter first, then Lanczos: indistinguishable from Lanczos alone
 
 
-def read_image(path: Path, settings: FrameSettings) -> Picture:
+def read_image(place: Place, settings: FrameSettings) -> Picture:
     """Decode a picture file: uint8 [H, W, 3] RGB, upright, longer side at most max_side_px.
 
     Of an animation or a multi-page file the first picture. Transparent parts lie on white.
-    Raises MediaError as `open_regular`, `identify` and `open_image` do; a file that is cut off is
+    Raises MediaError as `open_medium`, `identify` and `open_image` do; a file that is cut off is
     truncated, however much of it could be shown.
     """
-    with open_regular(path) as file:
+    with open_medium(place) as file:
         kind = identify(file)
         if kind.media != "image":
             raise MediaError("unsupported_format", f"{kind.decoder} is no still picture")

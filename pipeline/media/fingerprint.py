@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
 
 import imagehash
 import numpy as np
 from PIL import Image
 
-from pipeline.media.opening import open_regular
+from pipeline.media.opening import open_medium
+from pipeline.media.places import Place
 from pipeline.models.protocols import Picture
 
 
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file, hexadecimal, read in blocks. Raises MediaError when it cannot be opened."""
-    with open_regular(path) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def file_sha256(place: Place) -> str:
+    """SHA-256 of a medium's bytes, hexadecimal, read in blocks. Raises MediaError when it cannot be opened."""
+    with open_medium(place) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
 
 
 def perceptual_hash(picture: Picture) -> int:

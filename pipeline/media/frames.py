@@ -13,6 +13,7 @@ from pipeline.errors import MediaError
 from pipeline.media.decode import read_image
 from pipeline.media.jpeg import decode_jpeg as decode_jpeg
 from pipeline.media.jpeg import encode_jpeg, small_jpeg
+from pipeline.media.places import Place
 from pipeline.media.sampling import Sampler
 from pipeline.media.uris import resolve as resolve
 from pipeline.media.uris import to_uri as to_uri
@@ -25,7 +26,7 @@ _DIGEST_BYTES = 32
 _LENGTH_BYTES = 4
 
 
-def sample(path: Path, media: str, start_s: float | None, end_s: float | None, settings: FrameSettings) -> Pixels:
+def sample(place: Place, media: str, start_s: float | None, end_s: float | None, settings: FrameSettings) -> Pixels:
     """The frames that stand for an image, or for the span start_s..end_s of a video.
 
     media: "image" or "video". A null start means the beginning, a null end the end of the file.
@@ -34,10 +35,10 @@ def sample(path: Path, media: str, start_s: float | None, end_s: float | None, s
     Raises MediaError; no_frames when the span lies behind the end.
     """
     if media == "image":
-        return Pixels((encode_jpeg(read_image(path, settings)),), (0.0,), video=False)
+        return Pixels((encode_jpeg(read_image(place, settings)),), (0.0,), video=False)
     start = start_s or 0.0
     sampler, shown, sampled = Sampler(start, settings), None, 0
-    with open_video(path, settings) as video:
+    with open_video(place, settings) as video:
         for frame in video.frames():
             if end_s is not None and frame.time_s >= max(end_s, start) and (sampled or frame.time_s > start):
                 break
@@ -99,6 +100,10 @@ class FrameStore:
     media_root: Path
     settings: FrameSettings
 
+    def place(self, uri: str) -> Place:
+        """Where the medium that `uri` names can be opened. Raises MediaError outside_media_root."""
+        return resolve(self.media_root, uri)
+
     def path(self, asset_id: str) -> Path:
         """Where the frames of an asset lie, or would."""
         name = f"{asset_id}-{_settings_hash(self.settings)}.frames"
@@ -114,7 +119,7 @@ class FrameStore:
         except FileNotFoundError:
             pixels = None
         if pixels is None:
-            pixels = sample(resolve(self.media_root, uri), media, start_s, end_s, self.settings)
+            pixels = sample(self.place(uri), media, start_s, end_s, self.settings)
             self.put(asset_id, pixels)
         return pixels
 

@@ -1,4 +1,4 @@
-"""Opens regular files and nothing else: a FIFO or device in a media folder must not hang a run."""
+"""Opens regular files, and members of containers: a FIFO or device in a media folder must not hang a run."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ import os
 import stat
 from io import BufferedReader
 from pathlib import Path
+from typing import BinaryIO
 
 from pipeline.errors import MediaError
+from pipeline.media.members import Member, open_member
+from pipeline.media.places import Place
 
 _REASONS = {errno.ELOOP: "link_loop", errno.ENOENT: "missing", errno.ENOTDIR: "missing"}
 _KINDS = (
@@ -33,6 +36,21 @@ def _check(status: os.stat_result) -> None:
             raise MediaError("not_a_file", f"it is {name}; only regular files are read")
     if status.st_size == 0:
         raise MediaError("empty_file", "0 bytes")
+
+
+def open_medium(place: Place) -> BinaryIO:
+    """Open the bytes of a place for reading: seekable, and not empty.
+
+    Raises MediaError missing, broken_link, link_loop, unreadable, not_a_file, empty_file, and for a
+    member of a container truncated or corrupt_container.
+    """
+    if isinstance(place, Member):
+        open_regular(place.container).close()
+        try:
+            return open_member(place)
+        except OSError as error:
+            raise _refused(place.container, error) from error
+    return open_regular(place)
 
 
 def open_regular(path: Path) -> BufferedReader:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from pipeline.config import FrameSettings
 from pipeline.errors import MediaError
 from pipeline.media.images import displayed_size, open_image
 from pipeline.media.kinds import identify
-from pipeline.media.opening import open_regular
+from pipeline.media.opening import open_medium
+from pipeline.media.places import Place
 from pipeline.media.videos import open_video
 
 
@@ -25,20 +25,20 @@ class Probe:
     fps: float | None  # mean frame rate; None likewise
 
 
-def probe(path: Path, settings: FrameSettings) -> Probe:
+def probe(place: Place, settings: FrameSettings) -> Probe:
     """Look at a file without decoding it all; its type comes from its bytes, never from its name.
 
     An animation (GIF, WebP, PNG) counts as an image, its first picture. Pixels of an image are
     not decoded, so damage behind the header shows only when it is read. Raises MediaError with
     a reason of `reasons.REASONS` for whatever cannot be used.
     """
-    with open_regular(path) as file:
+    with open_medium(place) as file:
         kind = identify(file)
         if kind.media == "image":
             with open_image(file, kind, settings) as image:
                 width, height = displayed_size(image)
             return Probe("image", width, height, None, None)
-    with open_video(path, settings) as video:
+    with open_video(place, settings) as video:
         first = next(video.frames(), None)
         if first is None:
             raise MediaError("corrupt_video", "no frame can be decoded")

@@ -22,6 +22,7 @@ REASONS = MappingProxyType(
         "unsupported_format": "a format that no decoder here reads",
         "no_video_stream": "a container that holds sound only",
         # what decoding it showed
+        "corrupt_container": "the tar, Arrow or Parquet file that holds it cannot be read there",
         "truncated": "the file ends before its format says so",
         "corrupt_image": "the decoder cannot make a picture of it",
         "corrupt_video": "the decoder stopped at damaged data",

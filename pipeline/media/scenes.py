@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from pipeline.config import FrameSettings, SceneSettings
 from pipeline.errors import MediaError
 from pipeline.media.cuts import find_cuts
 from pipeline.media.jpeg import decode_jpeg
 from pipeline.media.luma import bright_luma, motion, small_luma
+from pipeline.media.places import Place
 from pipeline.media.sampling import Sampler
 from pipeline.media.videos import Frame, open_video
 from pipeline.models.protocols import Pixels
@@ -38,13 +38,13 @@ class Scan:
     duration_s: float
 
 
-def scan(path: Path, frame_settings: FrameSettings, scene_settings: SceneSettings) -> Scan:
+def scan(place: Place, frame_settings: FrameSettings, scene_settings: SceneSettings) -> Scan:
     """Split a video; see `iterate_segments`, which does not hold all segments in memory."""
-    segments = tuple(iterate_segments(path, frame_settings, scene_settings))
+    segments = tuple(iterate_segments(place, frame_settings, scene_settings))
     return Scan(segments, segments[-1].end_s)
 
 
-def iterate_segments(path: Path, frame_settings: FrameSettings, scene_settings: SceneSettings) -> Iterator[Segment]:
+def iterate_segments(place: Place, frame_settings: FrameSettings, scene_settings: SceneSettings) -> Iterator[Segment]:
     """Yield the segments of a video, at least one, as the decoder passes them.
 
     A segment is rejected as too_short, black or static. When decoding fails midway the segment
@@ -52,7 +52,7 @@ def iterate_segments(path: Path, frame_settings: FrameSettings, scene_settings: 
     declared end; those before it are as good as any. Raises MediaError where not one frame can
     be read.
     """
-    with open_video(path, frame_settings) as video:
+    with open_video(place, frame_settings) as video:
         sampler: Sampler | None = None
         last: Frame | None = None
         try:

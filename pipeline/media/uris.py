@@ -11,6 +11,8 @@ import re
 from pathlib import Path, PurePosixPath
 
 from pipeline.errors import MediaError
+from pipeline.media.members import Member
+from pipeline.media.places import Place
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
@@ -40,8 +42,8 @@ def _entry(folder: Path, part: str) -> Path:
     return next((folder / name for name in names if _written(name) == part), exact)
 
 
-def resolve(media_root: Path, uri: str) -> Path:
-    """The path of the file that `uri` names; the file need not exist.
+def resolve(media_root: Path, uri: str) -> Place:
+    """The place that `uri` names: a file, which need not exist, or a member of one.
 
     Raises MediaError outside_media_root when the path is absolute, climbs with `..`, or is a
     link that leads to something outside.
@@ -49,10 +51,14 @@ def resolve(media_root: Path, uri: str) -> Path:
     parts = PurePosixPath(uri).parts
     if not parts or uri.startswith("/") or ".." in parts or "\0" in uri or _SCHEME.match(uri):
         raise MediaError("outside_media_root", f"{uri!r} is not a path relative to the media root")
-    path = media_root
-    for part in parts:
+    path, inside = media_root, ""
+    for i, part in enumerate(parts):
         path = _entry(path, part)
+        if i + 1 < len(parts) and path.is_file():
+            # The rest of the URI as it is written: names in a tar may hold `//` or end in a slash.
+            inside = uri[len("/".join(parts[: i + 1])) + 1 :]
+            break
     target = Path(os.path.realpath(path))
     if target.exists() and not target.is_relative_to(os.path.realpath(media_root)):
         raise MediaError("outside_media_root", f"{uri!r} is a link that leads out of the media root")
-    return path
+    return Member(path, inside) if inside else path

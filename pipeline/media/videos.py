@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import BinaryIO
 
 import av
@@ -22,7 +21,8 @@ from pipeline.config import FrameSettings
 from pipeline.errors import MediaError
 from pipeline.media.images import check_pixels, fit
 from pipeline.media.kinds import Kind, identify
-from pipeline.media.opening import open_regular
+from pipeline.media.opening import open_medium
+from pipeline.media.places import Place
 from pipeline.media.truncation import missing_end
 from pipeline.models.protocols import Picture
 
@@ -173,14 +173,14 @@ def _opened(file: BinaryIO, kind: Kind, settings: FrameSettings) -> InputContain
 
 
 @contextmanager
-def open_video(path: Path, settings: FrameSettings) -> Iterator[Video]:
+def open_video(place: Place, settings: FrameSettings) -> Iterator[Video]:
     """The video in a file, opened for one decode from its beginning.
 
-    Raises MediaError as `open_regular` and `identify` do, no_video_stream for sound (with or
+    Raises MediaError as `open_medium` and `identify` do, no_video_stream for sound (with or
     without a cover picture), truncated, corrupt_video, unsupported_format for an unknown codec,
     too_many_pixels or too_long by what the container declares.
     """
-    with open_regular(path) as file:
+    with open_medium(place) as file:
         kind = identify(file)
         if kind.media != "video":
             raise MediaError("unsupported_format", f"{kind.decoder} is no video")

@@ -21,7 +21,7 @@ from pipeline.models.protocols import Embedder, Item, Vectors
 from pipeline.schemas import content_fields
 from pipeline.stage import ModelRef, Progress, Resources, Runner, Stage, dead, live, rejects
 from pipeline.store.fingerprint import fingerprint
-from pipeline.store.resume import forget, resumable_map
+from pipeline.store.resume import chunked, forget, resumable_map
 
 NAME = "embed"
 CONTENT = tuple(f.name for f in content_fields())
@@ -150,7 +150,7 @@ def _embed_missing(
     """Fill the cache with the rows `asked` (READS and `key`); returns `key` and `reject` of those it cannot."""
     name = fingerprint(keys=asked.column("key").to_pylist(), model=source.model_fingerprint)
     work = source.out / ".work" / f"{NAME}-{name}"
-    done = resumable_map(run, [embedding(source, model)], asked, work, progress)
+    done = resumable_map(run, [embedding(source, model)], chunked(asked), work, progress).read()
     fresh = live(done)
     if len(fresh):
         source.embeddings().add(fresh.column("key").combine_chunks(), as_matrix(fresh.column("vector")))

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
-from pathlib import Path
 
 import pyarrow as pa
 
-from pipeline.config import FrameSettings
 from pipeline.errors import MediaError
 from pipeline.media.fingerprint import file_sha256
-from pipeline.media.frames import resolve
+from pipeline.media.frames import FrameStore
 from pipeline.media.probe import Probe, probe
 from pipeline.schemas import ASSETS
 from pipeline.stage import Resources, Stage, rejects
@@ -20,27 +17,18 @@ NAME = "probe"
 ADDS = pa.schema([ASSETS.field(n) for n in ("media", "width_px", "height_px", "duration_s", "fps", "sha256")])
 
 
-@dataclass(frozen=True)
-class ProbeSettings:
-    """Where files are, and the limits of decoding."""
-
-    media_root: Path
-    frames: FrameSettings
-
-
-def probing(media_root: Path, frames: FrameSettings) -> Stage:
+def probing(store: FrameStore) -> Stage:
     """The stage that reads headers and hashes bytes."""
-    settings = ProbeSettings(media_root, frames)
-    return Stage(NAME, probe_files, settings, reads=("uri",), adds=ADDS, resources=Resources(batch_rows=16))
+    return Stage(NAME, probe_files, store, reads=("uri",), adds=ADDS, resources=Resources(batch_rows=16))
 
 
-def probe_files(table: pa.Table, settings: ProbeSettings) -> pa.Table:
+def probe_files(table: pa.Table, store: FrameStore) -> pa.Table:
     """Add medium, size in px, duration in s, fps and SHA-256; a file that is no medium is rejected."""
     found: list[tuple[Probe | None, str | None, tuple[str, str] | None]] = []
     for uri in table.column("uri").to_pylist():
         try:
-            path = resolve(settings.media_root, uri)
-            found.append((probe(path, settings.frames), file_sha256(path), None))
+            place = store.place(uri)
+            found.append((probe(place, store.settings), file_sha256(place), None))
         except MediaError as error:
             found.append((None, None, (error.reason, error.detail)))
     columns = {n: pa.array([p and getattr(p, n) for p, _, _ in found], ADDS.field(n).type) for n in ADDS.names[:-1]}

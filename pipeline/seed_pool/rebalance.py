@@ -11,18 +11,19 @@ from pipeline.config import RebalanceSettings
 from pipeline.stage import rejects
 
 NAME = "rebalance"
+READS = ("asset_id", "media", "category")
 
 
 def rebalance(pool: pa.Table, settings: RebalanceSettings, seed: int) -> pa.Array:
     """Return the `reject` column: assets above their category's quota are `over_quota`.
 
-    pool: asset_id, media, category. Which assets stay depends on asset ids and seed alone,
+    pool: the columns of READS. Which assets stay depends on asset ids and seed alone,
     never on the order or number of rows: those whose hash is smallest.
     """
     verdicts: list[tuple[str, str] | None] = [None] * len(pool)
     if settings.enabled:
         members: dict[tuple[str, str], list[tuple[bytes, int]]] = defaultdict(list)
-        for i, row in enumerate(pool.select(["asset_id", "media", "category"]).to_pylist()):
+        for i, row in enumerate(pool.select(list(READS)).to_pylist()):
             lot = hashlib.sha256(f"{seed}|{row['asset_id']}".encode()).digest()
             members[row["media"], row["category"]].append((lot, i))
         quota = settings.max_per_category

@@ -2,37 +2,35 @@
 
 from __future__ import annotations
 
-import time
-from collections import Counter
-from collections.abc import Callable, Sequence
+import hashlib
+import json
 from dataclasses import asdict, dataclass
-from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from pipeline.config import Config
 from pipeline.errors import UsageError
-from pipeline.media.frames import resolve
+from pipeline.media.frames import FrameStore
 from pipeline.schemas import ASSETS, ASSETS_REJECTED
 from pipeline.seed_pool.align import AlignSource, alignment
 from pipeline.seed_pool.duplicates import NAME as DUPLICATES
-from pipeline.seed_pool.duplicates import find_duplicates
+from pipeline.seed_pool.duplicates import READS, find_duplicates
 from pipeline.seed_pool.label import LabelSource, labelling
 from pipeline.seed_pool.measure import PixelSource, measuring
+from pipeline.seed_pool.passes import Rows, Tally
 from pipeline.seed_pool.probe import probing
 from pipeline.seed_pool.quality import quality
 from pipeline.seed_pool.rebalance import NAME as REBALANCE
+from pipeline.seed_pool.rebalance import READS as BALANCED
 from pipeline.seed_pool.rebalance import rebalance
 from pipeline.seed_pool.scenes import SplitSettings, scenes
-from pipeline.seed_pool.sources import STAGE as DISCOVER
-from pipeline.seed_pool.sources import discover
+from pipeline.seed_pool.sources import Source, open_source
+from pipeline.seed_pool.sources.rows import tables
 from pipeline.seed_pool.taxonomy import load_taxonomy
-from pipeline.stage import Counts, ModelRef, Progress, Runner, Step, Stopwatch, counts, dead, live
+from pipeline.stage import Counts, ModelRef, Progress, Runner, Step
 from pipeline.store.fingerprint import code_of, fingerprint
-from pipeline.store.resume import forget, resumable_map
+from pipeline.store.resume import CHUNK_ROWS, forget, resumable_map
 from pipeline.store.shards import Manifest, read_manifest, write_dataset, write_json
 
 
@@ -48,111 +46,94 @@ class SeedPool:
 
 
 def build_seed_pool(
-    source: Path, out: Path, config: Config, run: Runner, progress: Progress, overwrite: bool = False
+    source: str, out: Path, config: Config, run: Runner, progress: Progress, overwrite: bool = False
 ) -> SeedPool:
-    """Curate the media below `source` into `<out>/seed_pool`.
+    """Curate the media that `source` names into `<out>/seed_pool`.
 
-    Kept and rejected rows together are everything found. The same input, config and seed give
-    the same rows; an unchanged pool is not built again, a killed run goes on where it stopped.
-    Raises UsageError when `source` is no folder, holds nothing, or holds `out`.
+    source: a folder or a list (`sources.open_source`). Kept and rejected rows together are
+    everything found. The same input, config and seed give the same rows; an unchanged pool is not
+    built again, a killed run goes on where it stopped. Memory holds narrow columns of the pool, and
+    a chunk of whole rows. Raises UsageError when `source` is missing, holds nothing, or holds `out`.
     """
-    root, folder, work = source.resolve(), out / "seed_pool", out / ".work"
-    if out.resolve() == root or root in out.resolve().parents:
+    opened = open_source(source, config.seed_pool.sources)
+    folder, work = out / "seed_pool", out / ".work"
+    if opened.holds(out.resolve()):
         raise UsageError(f"output {out} lies inside the input {source}; choose another --out, or it would mine itself")
-    found = discover(root)
-    code = code_of("pipeline.seed_pool", "pipeline.media", "pipeline.models.builtin")
-    key = fingerprint(files=_listing(root, found), config=_relevant(config), root=str(root), code=code)
+    key = _fingerprint(opened, config)
     assets, rejected = read_manifest(folder / "assets"), read_manifest(folder / "rejected")
     if assets and rejected and assets.fingerprint == rejected.fingerprint == key and not overwrite:
         return SeedPool(folder, assets.rows, rejected.rows, [], reused=True)
 
-    pixels = PixelSource(root, out / "cache", config.frames)
-    structure = [
-        probing(root, config.frames),
-        quality(config.seed_pool.quality),
-        scenes(SplitSettings(root, out / "cache", config.frames, config.seed_pool.scenes)),
-    ]
-    knowledge = [
-        measuring(pixels, ModelRef("text_reader", config.vlm)),
-        labelling(
-            LabelSource(
-                pixels, load_taxonomy(config.seed_pool.label.taxonomy), config.seed_pool.label, config.synth.facts
-            ),
-            ModelRef("classifier", config.vlm),
-        ),
-        alignment(
-            AlignSource(pixels, config.seed_pool.align, config.aligner.score_map),
-            ModelRef("embedder", config.aligner),
-        ),
-    ]
-    tally = _Tally(found, progress)
     shapes, meanings = work / f"structure-{key}", work / f"knowledge-{key}"
     if overwrite:
         forget(shapes)
         forget(meanings)
-    segments = tally.stages(structure, lambda watch: resumable_map(run, structure, found, shapes, watch))
-    unique = tally.pool(DUPLICATES, segments, lambda t: find_duplicates(t, config.seed_pool.duplicates))
-    known = tally.stages(knowledge, lambda watch: resumable_map(run, knowledge, live(unique), meanings, watch))
-    balanced = tally.pool(REBALANCE, known, lambda t: rebalance(t, config.seed_pool.rebalance, config.seed))
+    store = FrameStore(out / "cache", Path(opened.media_root), config.frames)
+    tally = Tally(progress)
+    shaping, knowing = structure(store, config), knowledge(store, config)
+    segments = Rows(resumable_map(run, shaping, tables(opened.found(), CHUNK_ROWS), shapes, tally.watch))
+    tally.mapped(shaping, segments)
+    segments.step(DUPLICATES, tally, READS, lambda t: find_duplicates(t, config.seed_pool.duplicates))
+    known = Rows(resumable_map(run, knowing, segments.alive(), meanings, tally.watch))
+    tally.mapped(knowing, known)
+    before = known.categories()
+    known.step(REBALANCE, tally, BALANCED, lambda t: rebalance(t, config.seed_pool.rebalance, config.seed))
 
-    kept = live(balanced)
-    lost = pa.concat_tables([dead(t) for t in (segments, unique, known, balanced)], promote_options="permissive")
-    manifest = partial(Manifest, fingerprint=key, config=config.model_dump(mode="json"), media_root=str(root))
-    write_dataset(folder / "rejected", lost, ASSETS_REJECTED, manifest(rows=len(lost)), work)
-    write_dataset(folder / "assets", kept, ASSETS, manifest(rows=len(kept)), work)
-    write_json(folder / "summary.json", _summary(tally, live(known), kept, lost))
+    manifest = Manifest(0, key, config.model_dump(mode="json"), opened.media_root)
+    lost = write_dataset(folder / "rejected", chain(segments.dead(), known.dead()), ASSETS_REJECTED, manifest, work)
+    kept = write_dataset(folder / "assets", known.alive(), ASSETS, manifest, work)
+    summary = {
+        "kept": kept,
+        "rejected": lost,
+        "counts": [asdict(c) for c in tally.counts],
+        "category_before": before,
+        "category_after": known.categories(),
+    }
+    write_json(folder / "summary.json", summary)
     forget(shapes)
     forget(meanings)
-    return SeedPool(folder, len(kept), len(lost), tally.counts, reused=False)
+    return SeedPool(folder, kept, lost, tally.counts, reused=False)
 
 
-class _Tally:
-    """Keeps the counts of stages and pool steps as the recipe goes along."""
-
-    def __init__(self, found: pa.Table, progress: Progress) -> None:
-        self.watch = Stopwatch(progress)
-        by_reason = Counter(dead(found).column("reason").to_pylist())
-        self.counts = [Counts(DISCOVER, len(found), len(found), dict(sorted(by_reason.items())), 0.0)]
-
-    def stages(self, stages: Sequence[Step], mapped: Callable[[Stopwatch], pa.Table]) -> pa.Table:
-        rows = mapped(self.watch)
-        not_found = pc.fill_null(pc.equal(pc.struct_field(rows.column("reject"), "stage"), DISCOVER), False)
-        self.counts += counts(stages, rows.filter(pc.invert(not_found)), self.watch.seconds)
-        return rows
-
-    def pool(self, name: str, table: pa.Table, verdict: Callable[[pa.Table], pa.Array]) -> pa.Table:
-        began = time.perf_counter()
-        rows = live(table)
-        rows = rows.set_column(rows.column_names.index("reject"), "reject", verdict(rows))
-        by_reason = Counter(dead(rows).column("reason").to_pylist())
-        seconds = round(time.perf_counter() - began, 3)
-        self.counts.append(Counts(name, len(rows), len(rows), dict(sorted(by_reason.items())), seconds))
-        return rows
+def structure(store: FrameStore, config: Config) -> list[Step]:
+    """The stages that see files: what each is, whether it is good enough, where its scenes are."""
+    return [
+        probing(store),
+        quality(config.seed_pool.quality),
+        scenes(SplitSettings(store, config.seed_pool.scenes)),
+    ]
 
 
-def _listing(root: Path, found: pa.Table) -> list[tuple[str, int, int]]:
-    """URI, size in bytes and modification time of what can be read: what a pool was made from."""
-    listing = []
-    for uri in live(found).column("uri").to_pylist():
-        status = resolve(root, uri).stat()
-        listing.append((uri, status.st_size, status.st_mtime_ns))
-    return listing
+def knowledge(store: FrameStore, config: Config) -> list[Step]:
+    """The stages that see assets with their frames: facts, labels, alignment."""
+    pixels = PixelSource(store.media_root, store.cache, store.settings)
+    label = config.seed_pool.label
+    return [
+        measuring(pixels, ModelRef("text_reader", config.vlm)),
+        labelling(
+            LabelSource(pixels, load_taxonomy(label.taxonomy), label, config.synth.facts),
+            ModelRef("classifier", config.vlm),
+        ),
+        alignment(
+            AlignSource(pixels, config.seed_pool.align, config.aligner.score_map), ModelRef("embedder", config.aligner)
+        ),
+    ]
+
+
+def _fingerprint(source: Source, config: Config) -> str:
+    """Names what a pool is made from: the media, the settings, the taxonomy, the code."""
+    listing = hashlib.sha256()
+    for identity in source.identities():
+        listing.update(json.dumps(identity).encode())
+    return fingerprint(
+        files=listing.hexdigest(),
+        root=source.media_root,
+        config=_relevant(config),
+        taxonomy=load_taxonomy(config.seed_pool.label.taxonomy).model_dump(mode="json"),
+        code=code_of("pipeline.seed_pool", "pipeline.media", "pipeline.models"),
+    )
 
 
 def _relevant(config: Config) -> dict[str, Any]:
     parts: Any = {"seed": True, "frames": True, "seed_pool": True, "vlm": True, "aligner": True, "synth": {"facts"}}
     return config.model_dump(mode="json", include=parts)
-
-
-def _summary(tally: _Tally, before: pa.Table, kept: pa.Table, lost: pa.Table) -> dict[str, Any]:
-    def categories(table: pa.Table) -> dict[str, int]:
-        pairs = zip(table.column("media").to_pylist(), table.column("category").to_pylist(), strict=True)
-        return dict(sorted(Counter(f"{media}: {category}" for media, category in pairs).items()))
-
-    return {
-        "kept": len(kept),
-        "rejected": len(lost),
-        "counts": [asdict(c) for c in tally.counts],
-        "category_before": categories(before),
-        "category_after": categories(kept),
-    }

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from pipeline.config import FrameSettings, SceneSettings
+from pipeline.config import SceneSettings
 from pipeline.errors import MediaError
 from pipeline.media.fingerprint import perceptual_hash
-from pipeline.media.frames import FrameStore, decode_jpeg, resolve, sample
+from pipeline.media.frames import FrameStore, decode_jpeg, sample
 from pipeline.media.scenes import scan
 from pipeline.models.protocols import Pixels
 from pipeline.schemas import ASSETS
@@ -24,11 +23,9 @@ ADDS = pa.schema([ASSETS.field(n) for n in ("asset_id", "start_s", "end_s", "fin
 
 @dataclass(frozen=True)
 class SplitSettings:
-    """Where files and cached frames are, and the limits of a segment."""
+    """Where media and cached frames are, and the limits of a segment."""
 
-    media_root: Path
-    cache: Path
-    frames: FrameSettings
+    store: FrameStore
     scenes: SceneSettings
 
 
@@ -45,7 +42,6 @@ def split_scenes(table: pa.Table, settings: SplitSettings) -> pa.Table:
     A segment that is static, black, too short or corrupted is a rejected child with its span;
     a file of which nothing can be read is one rejected child without a span.
     """
-    store = FrameStore(settings.cache, settings.media_root, settings.frames)
     children: list[dict[str, Any]] = []
     for parent, row in enumerate(table.to_pylist()):
         try:
@@ -55,7 +51,7 @@ def split_scenes(table: pa.Table, settings: SplitSettings) -> pa.Table:
         for start_s, end_s, pixels, verdict in found:
             key = asset_id(row["sha256"], start_s, end_s)
             if pixels is not None:
-                store.put(key, pixels)
+                settings.store.put(key, pixels)
             children.append(
                 {
                     PARENT: parent,
@@ -77,8 +73,8 @@ Segment = tuple[float | None, float | None, Pixels | None, tuple[str, str] | Non
 
 
 def _segments(row: dict[str, Any], settings: SplitSettings) -> list[Segment]:
-    path = resolve(settings.media_root, row["uri"])
+    place = settings.store.place(row["uri"])
     if row["media"] == "image":
-        return [(None, None, sample(path, "image", None, None, settings.frames), None)]
-    found = scan(path, settings.frames, settings.scenes).segments
+        return [(None, None, sample(place, "image", None, None, settings.store.settings), None)]
+    found = scan(place, settings.store.settings, settings.scenes).segments
     return [(s.start_s, s.end_s, s.pixels, s.reject) for s in found]

@@ -1,14 +1,16 @@
-"""A map over rows that survives being killed: finished rows are kept in working shards.
+"""A map over rows that survives being killed and holds no more than a chunk in memory.
 
-Results come in row order, so what is on disk is always a prefix of the whole. A rerun with
-the same fingerprint maps only the rest and gives the same table as an undisturbed run.
+Results come in row order and go to working shards, so what is on disk is always a prefix of the
+whole. A rerun with the same fingerprint maps only the rest and gives the same rows as an
+undisturbed run.
 """
 
 from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -20,30 +22,86 @@ from pipeline.stage import ROW, Progress, Runner, Step
 
 FLUSH_ROWS = 2_000
 FLUSH_S = 10.0
+CHUNK_ROWS = 50_000  # rows a runner is given at once
 
 
-def resumable_map(run: Runner, stages: Sequence[Step], table: pa.Table, folder: Path, progress: Progress) -> pa.Table:
-    """Map `stages` over `table` and return all rows in order, with `row` and `reject`.
+@dataclass(frozen=True)
+class Shards:
+    """Rows on disk, in order: what a `resumable_map` left."""
 
-    folder: where finished rows are kept; its name must change with input and settings. The
-    caller deletes it once the result stands elsewhere.
+    folder: Path
+
+    def tables(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """One table a shard, at least one; columns: those asked for, None all."""
+        for path in _parts(self.folder):
+            yield pq.read_table(path, columns=None if columns is None else list(columns))
+
+    def read(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """All rows at once: of a large data set only narrow columns fit."""
+        return pa.concat_tables(self.tables(columns))
+
+
+def chunked(table: pa.Table) -> Iterator[pa.Table]:
+    """A table in pieces for `resumable_map`, at least one."""
+    yield table.slice(0, CHUNK_ROWS)
+    for start in range(CHUNK_ROWS, len(table), CHUNK_ROWS):
+        yield table.slice(start, CHUNK_ROWS)
+
+
+def resumable_map(
+    run: Runner, stages: Sequence[Step], chunks: Iterable[pa.Table], folder: Path, progress: Progress
+) -> Shards:
+    """Map `stages` over all rows of `chunks`; the rows stand in the result in order, with `row` and `reject`.
+
+    chunks: at least one table, all of one schema; a rerun must give the same rows. folder: where
+    finished rows are kept; its name must change with input and settings. The caller deletes it
+    once the result stands elsewhere.
     """
-    numbered = table.drop_columns([ROW]) if ROW in table.column_names else table
-    numbered = numbered.append_column(ROW, pa.array(range(len(table)), pa.int64()))
     folder.mkdir(parents=True, exist_ok=True)
     for leftover in folder.glob(".*"):
         leftover.unlink()
-    parts = sorted(folder.glob("part-*.parquet"))
-    done = [pq.read_table(p) for p in parts]
-    after = max((int(pc.max(d.column(ROW)).as_py()) for d in done if len(d)), default=-1)
-    rest = numbered.slice(after + 1)
-    if len(rest) == 0 and done:
-        return pa.concat_tables(done)
+    parts = _parts(folder)
+    last = [pc.max(pq.read_table(p, columns=[ROW]).column(ROW)).as_py() for p in parts[-1:]]
+    after = int(last[0]) if last and last[0] is not None else -1
     writer = _Writer(folder, len(parts))
-    for batch in run.map(stages, rest, progress):
-        writer.add(batch)
-    writer.close()
-    return pa.concat_tables([*done, *writer.written])
+    still_open = _StillOpen(progress)
+    first = 0
+    try:
+        for chunk in chunks:
+            numbered = _numbered(chunk, first).slice(max(0, after + 1 - first))
+            first += len(chunk)
+            if len(numbered) or (len(chunk) == 0 and not parts):
+                for batch in run.map(stages, numbered, still_open):
+                    writer.add(batch)
+        writer.close()
+    finally:
+        progress.end()
+    return Shards(folder)
+
+
+def _parts(folder: Path) -> list[Path]:
+    return sorted(folder.glob("part-*.parquet"))
+
+
+def _numbered(chunk: pa.Table, first: int) -> pa.Table:
+    plain = chunk.drop_columns([ROW]) if ROW in chunk.column_names else chunk
+    return plain.append_column(ROW, pa.array(range(first, first + len(chunk)), pa.int64()))
+
+
+class _StillOpen:
+    """A Progress that does not end with the first of several chunks."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
+
+    def begin(self, stages: Sequence[str], rows: int) -> None:
+        self.progress.begin(stages, rows)
+
+    def advance(self, stage: str, rows_in: int, rows_out: int, rejected: int, seconds: float) -> None:
+        self.progress.advance(stage, rows_in, rows_out, rejected, seconds)
+
+    def end(self) -> None:
+        """The map over all chunks ends it."""
 
 
 class _Writer:
@@ -52,7 +110,6 @@ class _Writer:
     def __init__(self, folder: Path, number: int) -> None:
         self.folder, self.number = folder, number
         self.waiting: list[pa.Table] = []
-        self.written: list[pa.Table] = []
         self.flushed = time.monotonic()
 
     def add(self, batch: pa.Table) -> None:
@@ -67,13 +124,15 @@ class _Writer:
             self.waiting = [rows.filter(pc.invert(complete))]
 
     def close(self) -> None:
-        self._write(pa.concat_tables(self.waiting))
+        if self.waiting:
+            self._write(pa.concat_tables(self.waiting))
 
     def _write(self, rows: pa.Table) -> None:
+        if len(rows) == 0 and self.number > 0:
+            return
         with replacing(self.folder / f"part-{self.number:06d}.parquet") as temporary:
             pq.write_table(rows, temporary)
         self.number += 1
-        self.written.append(rows)
         self.flushed = time.monotonic()
 
 

@@ -8,8 +8,10 @@ never sees half of one.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -44,20 +46,41 @@ def write_json(path: Path, value: Any) -> None:
         file.write("\n")
 
 
-def write_dataset(folder: Path, table: pa.Table, schema: pa.Schema, manifest: Manifest, work: Path) -> None:
-    """Replace `folder` by a data set of `table`'s rows in the types of `schema`.
+def write_dataset(
+    folder: Path, tables: pa.Table | Iterable[pa.Table], schema: pa.Schema, manifest: Manifest, work: Path
+) -> int:
+    """Replace `folder` by a data set of the rows of `tables` in the types of `schema`; give their number.
 
-    work: a folder on the same file system for what is temporary. An empty table still gives
-    one empty, typed shard. Raises pa.ArrowInvalid when a value does not fit its type, OSError
-    when the disk is full; `folder` is then as it was.
+    Holds one shard in memory. work: a folder on the same file system for what is temporary. No
+    rows still give one empty, typed shard; the manifest takes the number that was written. Raises
+    pa.ArrowInvalid when a value does not fit its type, OSError when the disk is full; `folder` is
+    then as it was.
     """
-    rows = conform(table, schema)
+    rows = 0
     with replacing_folder(folder, work) as staging:
-        starts = range(0, max(1, len(rows)), ROWS_PER_SHARD)
-        for number, start in enumerate(starts):
-            part = staging / f"part-{number:05d}.parquet"
-            pq.write_table(rows.slice(start, ROWS_PER_SHARD), part, compression="zstd")
-        write_json(staging / MANIFEST, asdict(manifest))
+        parts = [tables] if isinstance(tables, pa.Table) else tables
+        typed = (conform(part, schema) for part in parts)
+        for number, shard in enumerate(regrouped(chain([schema.empty_table()], typed), ROWS_PER_SHARD)):
+            pq.write_table(shard, staging / f"part-{number:05d}.parquet", compression="zstd")
+            rows += len(shard)
+        write_json(staging / MANIFEST, asdict(replace(manifest, rows=rows)))
+    return rows
+
+
+def regrouped(tables: Iterable[pa.Table], rows: int) -> Iterator[pa.Table]:
+    """The rows of `tables` (at least one, all of one schema) in tables of `rows`, the last one shorter.
+
+    At least one table, however few rows there are.
+    """
+    waiting: pa.Table | None = None
+    any_yet = False
+    for table in tables:
+        waiting = table if waiting is None else pa.concat_tables([waiting, table], promote_options="permissive")
+        while len(waiting) >= rows:
+            yield waiting.slice(0, rows)
+            waiting, any_yet = waiting.slice(rows), True
+    if waiting is not None and (len(waiting) or not any_yet):
+        yield waiting
 
 
 def read_manifest(folder: Path) -> Manifest | None:

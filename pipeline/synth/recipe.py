@@ -19,7 +19,7 @@ from pipeline.prompts import language_name, prompt_hash
 from pipeline.schemas import CORPUS, QUERIES, RELEVANCE, SYNTH_REJECTED, UNDECIDED
 from pipeline.stage import Counts, ModelRef, Progress, Runner, Step, Stopwatch, counts, live
 from pipeline.store.fingerprint import code_of, fingerprint
-from pipeline.store.resume import forget, resumable_map
+from pipeline.store.resume import chunked, forget, resumable_map
 from pipeline.store.shards import Manifest, read_dataset, read_manifest, write_dataset, write_json
 from pipeline.synth.annotation import Annotation
 from pipeline.synth.assemble import NAME as ASSEMBLE
@@ -107,7 +107,8 @@ def _synthesise(
     if origin.overwrite:
         forget(finished)
     watch = Stopwatch(progress)
-    checked = resumable_map(run, stages, subjects(assets, spec, config.synth.languages), finished, watch)
+    asked = chunked(subjects(assets, spec, config.synth.languages))
+    checked = resumable_map(run, stages, asked, finished, watch).read()
     made = counts(stages, checked, watch.seconds)
 
     began = time.perf_counter()

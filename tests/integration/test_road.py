@@ -10,7 +10,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.seed_pool.sources import discover
+from pipeline.config import SourceSettings
+from pipeline.seed_pool.sources import open_source
 from pipeline.synth.tasks import TASKS
 from tests.integration.invariants import check_mined, check_pool, check_task
 from tests.integration.media import write_media
@@ -54,7 +55,7 @@ def out(tmp_path_factory: pytest.TempPathFactory, media: Path) -> Path:
 
 
 def test_every_file_is_kept_or_rejected_with_a_reason(out: Path, media: Path) -> None:
-    check_pool(out, set(discover(media).column("uri").to_pylist()))
+    check_pool(out, {f.uri for f in open_source(str(media), SourceSettings()).found()})
     reasons = {r["uri"]: r["reason"] for r in pq.read_table(out / "seed_pool/rejected").to_pylist()}
     assert reasons["copy of china.jpg"] == "duplicate" or reasons["china.jpg"] == "duplicate"
     assert reasons["small.jpg"] == "low_resolution"

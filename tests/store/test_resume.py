@@ -13,7 +13,7 @@ from pipeline.config import RunnerSettings
 from pipeline.runners.local import LocalRunner
 from pipeline.stage import ROW, Progress, Resources, Split, Step
 from pipeline.store import resume
-from pipeline.store.resume import forget, resumable_map
+from pipeline.store.resume import chunked, forget, resumable_map
 from tests.runners.steps import Silent, spread
 
 SPREAD = Split(
@@ -49,23 +49,59 @@ def test_a_killed_map_goes_on_and_gives_the_same_rows(
 ) -> None:
     folder = tmp_path_factory.mktemp("work") / "pass-key"
     table = pa.table({"half": pa.array(range(20), pa.int64())})
-    whole = resumable_map(Dying(10**6), [SPREAD], table, folder.with_name("other-key"), Silent())
+    whole = resumable_map(Dying(10**6), [SPREAD], chunked(table), folder.with_name("other-key"), Silent())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(resume, "FLUSH_ROWS", flush)
+        patch.setattr(resume, "CHUNK_ROWS", 1 + 2 * flush)  # a chunk may end anywhere, also at a flush
         with contextlib.suppress(KilledError):
-            resumable_map(Dying(batches), [SPREAD], table, folder, Silent())
+            resumable_map(Dying(batches), [SPREAD], chunked(table), folder, Silent())
         again = Dying(10**6)
-        result = resumable_map(again, [SPREAD], table, folder, Silent())
-    assert result.to_pylist() == whole.to_pylist()
-    assert result.column(ROW).to_pylist() == whole.column(ROW).to_pylist()
+        result = resumable_map(again, [SPREAD], chunked(table), folder, Silent())
+    assert result.read().to_pylist() == whole.read().to_pylist()
+    assert sorted(set(result.read([ROW]).column(ROW).to_pylist())) == list(range(20))
 
 
 def test_finished_rows_are_not_mapped_again(tmp_path: Path) -> None:
     table = pa.table({"half": pa.array(range(20), pa.int64())})
-    resumable_map(Dying(10**6), [SPREAD], table, tmp_path / "pass-key", Silent())
+    resumable_map(Dying(10**6), [SPREAD], chunked(table), tmp_path / "pass-key", Silent())
     again = Dying(10**6)
-    resumable_map(again, [SPREAD], table, tmp_path / "pass-key", Silent())
+    resumable_map(again, [SPREAD], chunked(table), tmp_path / "pass-key", Silent())
     assert again.seen == 0
+
+
+def test_chunks_are_taken_one_at_a_time_and_progress_ends_once(tmp_path: Path) -> None:
+    taken: list[int] = []
+
+    def source() -> Iterator[pa.Table]:
+        for first in range(0, 12, 4):
+            yield pa.table({"half": pa.array(range(first, first + 4), pa.int64())})
+            taken.append(first)
+
+    class Watching(Silent):
+        ended, begun = 0, 0
+
+        def begin(self, stages: Sequence[str], rows: int) -> None:
+            Watching.begun += rows
+
+        def end(self) -> None:
+            Watching.ended += 1
+
+    class Slow(Dying):
+        def map(self, stages: Sequence[Step], table: pa.Table, progress: Progress) -> Iterator[pa.Table]:
+            assert len(taken) * 4 == int(table.column(ROW)[0].as_py())  # nothing was read ahead
+            return super().map(stages, table, progress)
+
+    result = resumable_map(Slow(10**6), [SPREAD], source(), tmp_path / "pass-key", Watching())
+    assert len(set(result.read().column(ROW).to_pylist())) == 12
+    assert (Watching.begun, Watching.ended) == (12, 1)
+
+
+def test_no_rows_still_give_a_table_with_all_columns(tmp_path: Path) -> None:
+    table = pa.table({"half": pa.array([], pa.int64())})
+    found = resumable_map(
+        LocalRunner(RunnerSettings(kind="local")), [SPREAD], chunked(table), tmp_path / "pass-key", Silent()
+    ).read()
+    assert (len(found), found.column_names) == (0, ["half", ROW, "k", "reject"])
 
 
 def test_forgetting_removes_older_passes_of_the_same_name_only(tmp_path: Path) -> None:

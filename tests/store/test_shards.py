@@ -4,10 +4,12 @@ import json
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from pipeline.errors import DataError
 from pipeline.schemas import SYNTH_REJECTED
+from pipeline.store import shards
 from pipeline.store.shards import MANIFEST, Manifest, read_dataset, read_manifest, write_dataset
 
 ROWS = pa.table({"asset_id": ["a"], "stage": ["s"], "reason": ["r"], "detail": ["d"]})
@@ -75,3 +77,19 @@ def test_shards_that_disagree_with_their_manifest_are_refused(tmp_path: Path) ->
     (folder / MANIFEST).write_text(json.dumps({**manifest, "rows": 7}))
     with pytest.raises(DataError, match="holds 1 rows, its manifest says 7"):
         read_dataset(folder)
+
+
+def test_rows_come_as_a_stream_and_fill_shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shards, "ROWS_PER_SHARD", 4)
+    folder = tmp_path / "out" / "rejected"
+    manifest = Manifest(0, "f" * 16)
+    written_rows = write_dataset(
+        folder,
+        (pa.concat_tables([ROWS.slice(0, 0), *[ROWS] * n]) for n in (3, 0, 6)),
+        SYNTH_REJECTED,
+        manifest,
+        tmp_path / "w",
+    )
+    assert written_rows == 9
+    assert [pq.read_metadata(p).num_rows for p in sorted(folder.glob("*.parquet"))] == [4, 4, 1]
+    assert len(read_dataset(folder)) == 9

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +11,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.config import FrameSettings
 from pipeline.errors import MediaError
 from pipeline.media.clips import VERSION, Span, cut, suffix
-from pipeline.media.frames import resolve
-from pipeline.media.opening import open_regular
+from pipeline.media.frames import FrameStore
+from pipeline.media.opening import open_medium
+from pipeline.media.places import Place, identity
 from pipeline.stage import PARENT, Split, rejects
 
 NAME = "cut"
@@ -32,9 +31,8 @@ Key = tuple[str, float | None, float | None]  # URI, start_s, end_s of a content
 class ClipSource:
     """Where videos are read and clips are written."""
 
-    media_root: Path
+    store: FrameStore
     folder: Path
-    frames: FrameSettings
 
 
 def cutting(source: ClipSource) -> Split:
@@ -60,12 +58,10 @@ def cut_files(table: pa.Table, source: ClipSource) -> pa.Table:
     for parent, row in enumerate(table.to_pylist()):
         spans = [(s["start_s"], s["end_s"]) for s in row["spans"]]
         try:
-            path = resolve(source.media_root, row["uri"])
-            targets = _targets(path, row["uri"], spans, source)
+            place = source.store.place(row["uri"])
+            targets = _targets(place, row["uri"], spans, source)
             missing = [(span, target) for span, target in targets if not target.exists()]
-            failed = (
-                dict(zip((t for _, t in missing), cut(path, missing, source.frames), strict=True)) if missing else {}
-            )
+            failed = dict(zip((t for _, t in missing), cut(place, missing, source.store.settings), strict=True))
             made = [(str(target), failed.get(target)) for _, target in targets]
         except MediaError as error:
             made = [("", error)] * len(spans)
@@ -79,15 +75,14 @@ def cut_files(table: pa.Table, source: ClipSource) -> pa.Table:
 
 
 def _targets(
-    path: Path, uri: str, spans: list[tuple[float | None, float | None]], source: ClipSource
+    place: Place, uri: str, spans: list[tuple[float | None, float | None]], source: ClipSource
 ) -> list[tuple[Span, Path]]:
     """Each span with its file, named by all that decides about its bytes."""
-    with open_regular(path) as file:
-        status = os.fstat(file.fileno())
+    open_medium(place).close()  # says why where it cannot be read
     targets = []
     for start_s, end_s in spans:
         span = (start_s or 0.0, end_s)
-        made_of = [VERSION, uri, status.st_size, status.st_mtime_ns, span, source.frames.max_side_px]
+        made_of = [VERSION, uri, identity(place), span, source.store.settings.max_side_px]
         name = hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:24]
         targets.append((span, source.folder / f"{name}{suffix(span)}"))
     return targets

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -17,10 +17,10 @@ import pyarrow.compute as pc
 from pipeline.atomic import replacing_folder
 from pipeline.config import FrameSettings
 from pipeline.errors import MediaError, UsageError
-from pipeline.media.frames import resolve
-from pipeline.media.opening import open_regular
+from pipeline.media.frames import FrameStore
 from pipeline.mine.export.clips import ClipSource, Key, cutting, files_of
-from pipeline.mine.export.format import Format, Record, Row
+from pipeline.mine.export.files import Files, span_key
+from pipeline.mine.export.format import Format, Record
 from pipeline.schemas import CONTENT
 from pipeline.stage import ROW, Progress, Runner
 from pipeline.store.shards import read_dataset, read_manifest, write_json
@@ -55,7 +55,7 @@ def export(
 ) -> list[Exported]:
     """Write `<out>/export/<format>/<task>/`; no tasks means all that were mined.
 
-    Every row is written, or skipped and counted with a reason. Clips lie in `<out>/export/clips/`,
+    Every row is written, or skipped and counted with a reason. Clips lie in `<out>/export/media/`,
     cut once for all formats and runs. Raises UsageError for an unknown task, DataError for a
     damaged data set, OSError when the disk is full; what was there is then as it was.
     """
@@ -81,10 +81,10 @@ def _export_task(
     folder = out / "mined" / name / "train"
     train, manifest = read_dataset(folder), read_manifest(folder)
     root = options.media_root or (Path(manifest.media_root) if manifest and manifest.media_root else None)
-    files = _Files(root)
-    if root is not None:
-        source = ClipSource(root, (out / "export" / "clips").resolve(), options.frames)
-        files.clips |= _cut(train, source, run, progress)
+    media = (out / "export" / "media").resolve()
+    files = Files(None if root is None else FrameStore(out / "cache", root, options.frames), media)
+    if files.store is not None:
+        files.clips |= _cut(train, ClipSource(files.store, media), run, progress)
     lines: Counter[str] = Counter()
     skipped: Counter[str] = Counter()
     progress.begin([f"export {name}"], len(train))
@@ -114,7 +114,7 @@ def _export_task(
 
 def _cut(train: pa.Table, source: ClipSource, run: Runner, progress: Progress) -> dict[Key, str | MediaError]:
     """The clip of each span that `train` names, or why there is none."""
-    wanted = {key for content in _contents(train) if (key := _key(content)) is not None}
+    wanted = {key for content in _contents(train) if (key := span_key(content)) is not None}
     if not wanted:
         return {}
     table = files_of(wanted)
@@ -134,68 +134,6 @@ def _contents(train: pa.Table) -> Iterator[dict[str, Any]]:
     for name in ("positives", "negatives"):
         for chunk in train.column(name).chunks:
             yield from pc.struct_field(chunk.flatten(), "content").cast(CONTENT).to_pylist()
-
-
-def _key(content: dict[str, Any]) -> Key | None:
-    """The span of a video that a content names; None for text, an image or a whole video."""
-    if content["video"] is None or (content["start_s"] is None and content["end_s"] is None):
-        return None
-    return content["video"], content["start_s"], content["end_s"]
-
-
-@dataclass
-class _Files:
-    """Puts paths in the place of URIs and spans, and counts the negatives whose medium is lost."""
-
-    media_root: Path | None
-    clips: dict[Key, str | MediaError] = field(default_factory=dict)
-    whole: dict[str, str | MediaError] = field(default_factory=dict)  # by URI
-    dropped: Counter[str] = field(default_factory=Counter)
-
-    def put_into(self, row: Row) -> str | None:
-        """Change the contents of a row; gives the reason when the query or every positive is lost."""
-        lost = self._replace(row["query"])
-        if lost is not None:
-            return lost
-        reasons = [self._replace(document["content"]) for document in row["positives"]]
-        row["positives"] = [d for d, reason in zip(row["positives"], reasons, strict=True) if reason is None]
-        if not row["positives"]:
-            return next(reason for reason in reasons if reason is not None)
-        reasons = [self._replace(document["content"]) for document in row["negatives"]]
-        row["negatives"] = [d for d, reason in zip(row["negatives"], reasons, strict=True) if reason is None]
-        self.dropped.update(reason for reason in reasons if reason is not None)
-        return None
-
-    def _replace(self, content: dict[str, Any]) -> str | None:
-        uri, key = content["image"] or content["video"], _key(content)
-        if uri is None:
-            return None
-        found = self._whole(uri) if key is None or self.media_root is None else self.clips[key]
-        if isinstance(found, MediaError):
-            return found.reason
-        if key is not None and key[1] == key[2]:
-            content["image"], content["video"] = found, None
-        else:
-            content["image" if content["image"] else "video"] = found
-        content["start_s"] = content["end_s"] = None
-        return None
-
-    def _whole(self, uri: str) -> str | MediaError:
-        if uri not in self.whole:
-            self.whole[uri] = _readable(self.media_root, uri)
-        return self.whole[uri]
-
-
-def _readable(media_root: Path | None, uri: str) -> str | MediaError:
-    """The path of a whole file, or why it cannot be read."""
-    if media_root is None:
-        return MediaError("missing", f"{uri!r}: the data set names no media_root; pass --media-root")
-    try:
-        path = resolve(media_root, uri)
-        open_regular(path).close()
-    except MediaError as error:
-        return error
-    return str(path)
 
 
 class _Lines:

@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.config import SourceSettings
 from pipeline.errors import UsageError
-from pipeline.seed_pool.sources import discover
+from pipeline.seed_pool.sources import open_source
 
 
 def reasons(root: Path) -> dict[str, str | None]:
-    return {r["uri"]: r["reject"] and r["reject"]["reason"] for r in discover(root).to_pylist()}
+    found = open_source(str(root), SourceSettings()).found()
+    return {f.uri: None if f.verdict is None else f.verdict[0] for f in found}
 
 
 def test_files_are_listed_by_uri_and_sidecars_belong_to_their_medium(tmp_path: Path) -> None:
@@ -75,10 +77,38 @@ def test_bytes_that_are_not_utf8_are_written_out(tmp_path: Path) -> None:
 
 def test_a_missing_an_empty_and_a_wrong_input_are_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="does not exist"):
-        discover(tmp_path / "gone")
+        reasons(tmp_path / "gone")
     with pytest.raises(UsageError, match="is empty"):
-        discover(tmp_path)
+        reasons(tmp_path)
     file = tmp_path / "file.jpg"
     file.write_bytes(b"x")
     with pytest.raises(UsageError, match="is a file"):
-        discover(file)
+        reasons(file)
+
+
+def test_the_order_is_that_of_the_uris(tmp_path: Path) -> None:
+    for name in ("a.jpg", "a/z.jpg", "a-b.jpg", "ab/c.jpg", "b.jpg", "a/b/c.jpg", "Z.jpg", "\u00e9.jpg"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    uris = list(reasons(tmp_path))
+    assert uris == sorted(uris)
+    assert len(uris) == 8
+
+
+def test_sidecars_come_with_their_medium_and_folders_may_be_labels(tmp_path: Path) -> None:
+    for name in ("cat/1.jpg", "cat/1.txt", "cat/1.json", "top.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    one, top = open_source(str(tmp_path), SourceSettings(folder_labels=True)).found()
+    assert (one.uri, one.known["given_label"], one.sidecars) == ("cat/1.jpg", "cat", ["cat/1.json", "cat/1.txt"])
+    assert (top.uri, top.known.get("given_label")) == ("top.jpg", None)
+
+
+def test_identities_change_with_the_files_and_their_sidecars(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"x")
+    (tmp_path / "a.txt").write_bytes(b"x")
+    source = open_source(str(tmp_path), SourceSettings())
+    before = list(source.identities())
+    assert list(source.identities()) == before
+    (tmp_path / "a.txt").write_bytes(b"xy")
+    assert list(source.identities()) != before

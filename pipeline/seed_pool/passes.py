@@ -1,0 +1,97 @@
+"""The rows of a pass over the pool, on disk, with what pool steps decided about them; and the counts of it all."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.seed_pool.sources.rows import STAGE as DISCOVER
+from pipeline.stage import ROW, Counts, Progress, Step, Stopwatch, counts, dead, live
+from pipeline.store.resume import CHUNK_ROWS, Shards
+from pipeline.store.shards import regrouped
+
+
+class Tally:
+    """Collects the counts of all steps in their order."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.watch = Stopwatch(progress)
+        self.counts: list[Counts] = []
+
+    def mapped(self, stages: Sequence[Step], rows: Rows) -> None:
+        """Count what `stages` did to `rows`, and, where they came from a source, what the source rejected."""
+        table = rows.read([ROW, "reject"])
+        by_source = pc.fill_null(pc.equal(pc.struct_field(table.column("reject"), "stage"), DISCOVER), False)
+        if not self.counts:
+            found = pc.count_distinct(table.column(ROW)).as_py()
+            self.counts.append(Counts(DISCOVER, found, found, _reasons(table.filter(by_source)), 0.0))
+        self.counts += counts(stages, table.filter(pc.invert(by_source)), self.watch.seconds)
+
+
+class Rows:
+    """What a `resumable_map` left, and the verdicts of pool steps: a reject for some rows."""
+
+    def __init__(self, shards: Shards) -> None:
+        self.shards = shards
+        self.verdicts: pa.Array | None = None  # of REJECT, a row each, null for one that goes on
+
+    def read(self, columns: Sequence[str]) -> pa.Table:
+        """Narrow columns of all rows."""
+        return self.shards.read(columns)
+
+    def step(self, name: str, tally: Tally, reads: Sequence[str], decide: Callable[[pa.Table], pa.Array]) -> None:
+        """Let a pool step see `reads` of the live rows and give each a reject or null."""
+        began = time.perf_counter()
+        rejected = pc.is_valid(self.read(["reject"]).column("reject")).combine_chunks()
+        if self.verdicts is not None:
+            rejected = pc.or_(rejected, pc.is_valid(self.verdicts))
+        going_on = np.flatnonzero(~rejected.to_numpy(zero_copy_only=False))
+        decided = decide(self.read(reads).take(pa.array(going_on)))
+        new = np.flatnonzero(pc.is_valid(decided).to_numpy(zero_copy_only=False))
+        self._remember(going_on[new], decided.take(pa.array(new)))
+        seconds = round(time.perf_counter() - began, 3)
+        reasons = Counter(pc.struct_field(decided.take(pa.array(new)), "reason").to_pylist())
+        tally.counts.append(Counts(name, len(going_on), len(going_on), dict(sorted(reasons.items())), seconds))
+
+    def alive(self) -> Iterator[pa.Table]:
+        """The rows without any reject, a chunk at a time, at least one table."""
+        return regrouped((live(table) for table in self._tables()), CHUNK_ROWS)
+
+    def dead(self) -> Iterator[pa.Table]:
+        """The rejected rows, with `stage`, `reason` and `detail`."""
+        return (dead(table) for table in self._tables())
+
+    def categories(self) -> dict[str, int]:
+        """Live rows by medium and category."""
+        found: Counter[str] = Counter()
+        for table in self._tables(["media", "category", "reject"]):
+            rows = live(table)
+            pairs = zip(rows.column("media").to_pylist(), rows.column("category").to_pylist(), strict=True)
+            found.update(f"{media}: {category}" for media, category in pairs)
+        return dict(sorted(found.items()))
+
+    def _tables(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        first = 0
+        for table in self.shards.tables(columns):
+            if self.verdicts is not None:
+                decided = self.verdicts.slice(first, len(table))
+                at = table.column_names.index("reject")
+                table = table.set_column(at, "reject", pc.coalesce(table.column("reject"), decided))
+            first += len(table)
+            yield table
+
+    def _remember(self, rows: np.ndarray[tuple[int], np.dtype[np.int64]], rejects: pa.Array) -> None:
+        n = len(self.read([ROW]))
+        place = np.full(n, -1, np.int64)
+        place[rows] = np.arange(len(rows))
+        decided = rejects.take(pa.array(place, mask=place < 0))
+        self.verdicts = decided if self.verdicts is None else pc.coalesce(self.verdicts, decided)
+
+
+def _reasons(rejected: pa.Table) -> dict[str, int]:
+    return dict(sorted(Counter(pc.struct_field(rejected.column("reject"), "reason").to_pylist()).items()))

@@ -1,0 +1,119 @@
+"""A folder: every file below it becomes a row, whatever it is."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.config import SourceSettings
+from pipeline.errors import MediaError, UsageError
+from pipeline.media.members import container_kind
+from pipeline.media.places import identity
+from pipeline.media.uris import resolve, to_uri
+from pipeline.seed_pool.sources.containers import inside
+from pipeline.seed_pool.sources.rows import Found
+from pipeline.seed_pool.sources.sidecars import by_stem
+
+_CONTAINER_SUFFIXES = frozenset({".tar", ".arrow", ".parquet"})
+
+
+@dataclass(frozen=True)
+class FolderSource:
+    """All files of a folder, in the order of their URIs; memory holds one folder's names at a time.
+
+    Hidden files (a leading dot) and sidecars are no assets. Links to folders are not followed (they
+    may loop) and become rejects, as do sockets, pipes, devices and dangling links. A tar, and an
+    Arrow or Parquet file that holds pictures, is itself a reject `container`, followed by its members.
+    """
+
+    root: Path
+    settings: SourceSettings
+
+    @property
+    def media_root(self) -> str:
+        return str(self.root)
+
+    def holds(self, path: Path) -> bool:
+        return self.root in (path, *path.parents)
+
+    def found(self) -> Iterator[Found]:
+        any_yet = False
+        for path, sidecars in self._walk(self.root):
+            any_yet = True
+            uri = to_uri(path, self.root)
+            verdict = _verdict(path, uri, self.root)
+            if verdict is None and _is_container(path):
+                yield from inside(path, uri, self.settings)
+            else:
+                yield Found(uri, verdict, self._label(path), [to_uri(s, self.root) for s in sidecars])
+        if not any_yet:
+            raise UsageError(
+                f"input folder {self.root} is empty; put images (jpg, png, webp, ...) or videos (mp4, mkv, ...) in it"
+            )
+
+    def _label(self, path: Path) -> dict[str, str | None]:
+        """The name of the folder a medium lies in, where that is its label."""
+        labelled = self.settings.folder_labels and path.parent != self.root
+        return {"given_label": to_uri(path.parent, self.root).rpartition("/")[2]} if labelled else {}
+
+    def identities(self) -> Iterator[Any]:
+        for path, sidecars in self._walk(self.root):
+            for one in (path, *sidecars):
+                uri = to_uri(one, self.root)
+                try:
+                    yield uri, *identity(one)[1:]
+                except OSError as error:
+                    yield uri, error.errno
+
+    def _walk(self, folder: Path) -> Iterator[tuple[Path, list[Path]]]:
+        """Files and oddities with their sidecars, depth first.
+
+        A folder sorts as its name and a slash: so the order is that of the URIs.
+        """
+        try:
+            entries = [e for e in os.scandir(folder) if not e.name.startswith(".")]
+        except OSError:
+            yield folder, []  # its verdict says that it cannot be listed
+            return
+        folders = {e.name for e in entries if e.is_dir(follow_symlinks=False)}
+        media, sidecars = by_stem([e.name for e in entries if e.name not in folders])
+        for name in sorted([*media, *(f"{f}/" for f in folders)], key=_written):
+            if name.endswith("/"):
+                yield from self._walk(folder / name[:-1])
+            else:
+                yield folder / name, [folder / s for s in sidecars.get(name, [])]
+
+
+def _is_container(path: Path) -> bool:
+    try:
+        return path.suffix.lower() in _CONTAINER_SUFFIXES and container_kind(path) is not None
+    except OSError:  # a file like any other: probing it says why it cannot be read
+        return False
+
+
+def _written(name: str) -> str:
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def _verdict(path: Path, uri: str, root: Path) -> tuple[str, str] | None:
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return "dangling_link", f"the link points to {path.readlink()}, which does not exist"
+    except OSError as error:
+        return "unreadable", f"{error.strerror} (a link that loops, or a folder without permission)"
+    if stat.S_ISDIR(mode) and not path.is_symlink():
+        return "unreadable_folder", "the operating system does not let us list it"
+    if stat.S_ISDIR(mode):
+        return "link_to_folder", "links to folders are not followed; name the folder itself as input"
+    if not stat.S_ISREG(mode):
+        return "not_a_file", "a pipe, socket or device is no medium"
+    try:
+        resolve(root, uri)
+    except MediaError as error:
+        return error.reason, error.detail
+    return None
