@@ -34,8 +34,11 @@ def replacing(path: Path, work: Path | None = None) -> Iterator[Path]:
 def replacing_folder(folder: Path, work: Path) -> Iterator[Path]:
     """Yield a new folder below `work`, which takes the place of `folder` when the block ends.
 
-    When the block raises, `folder` stays as it was and nothing is left behind.
+    When the block raises, `folder` stays as it was and nothing is left behind. One process at a time
+    may use `work`.
     """
+    for leftover in [*work.glob("staging-*"), *work.glob("retired-*")]:  # of a process that died
+        shutil.rmtree(leftover, ignore_errors=True)
     staging, retired = (work / f"{kind}-{uuid.uuid4().hex}" for kind in ("staging", "retired"))
     staging.mkdir(parents=True)
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import functools
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -13,9 +13,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from pipeline.config import Config, RunnerSettings, load_config
+from pipeline.config import Config, ModelSettings, RunnerSettings, load_config
 from pipeline.errors import SeedmineError
-from pipeline.stage import Counts, Runner
+from pipeline.models.load import load
+from pipeline.stage import Counts, ModelRef, Runner
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -62,6 +63,15 @@ def runner_of(wanted: RunnerSettings) -> Runner:
     from pipeline.runners.ray import RayRunner
 
     return RayRunner(wanted)
+
+
+def foreign_models(used: Mapping[str, tuple[str, ModelSettings]]) -> dict[str, str]:
+    """Fingerprints of the models that are not builtin: a folder may hold other weights today.
+
+    used: by name, the kind and settings of each. What is builtin is pinned with the package.
+    """
+    named = {name: load(ModelRef(kind, s)) for name, (kind, s) in used.items() if s.adapter != "builtin"}
+    return {name: str(model.fingerprint) for name, model in named.items()}  # type: ignore[attr-defined]
 
 
 def print_counts(title: str, counts: Sequence[Counts]) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.edge import print_counts, reported, runner_of, settings
+from pipeline.cli.edge import foreign_models, print_counts, reported, runner_of, settings
 from pipeline.cli.options import DEFAULT_OUT, ConfigOption, OutOption, OverwriteOption, RunnerOption, SetOption
 from pipeline.cli.progress import progress_for_here
 from pipeline.errors import DataError
@@ -46,10 +46,12 @@ def build(
     Example: seed-pool build ~/Pictures --out data --set seed_pool.quality.min_width_px=512
     """
     wanted = settings(config, assignments, runner)
-    pool = build_seed_pool(source, out, wanted, runner_of(wanted.runner), progress_for_here(), overwrite)
+    models = foreign_models({"vlm": ("vlm", wanted.vlm), "aligner": ("embedder", wanted.aligner)})
+    pool = build_seed_pool(source, out, wanted, runner_of(wanted.runner), progress_for_here(), models, overwrite)
     if pool.reused:
         typer.echo("nothing has changed since this pool was built; --overwrite builds it again")
-    print_counts("Seed pool", pool.counts)
+    else:
+        print_counts("Seed pool", pool.counts)
     typer.echo(f"{pool.kept} assets kept, {pool.rejected} rejected: {pool.folder}")
     typer.echo(f"report: {build_report(out, wanted)}")
     if pool.kept == 0:

@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 from pipeline.errors import MediaError
 from pipeline.media.members import Member, open_member
+from pipeline.media.names import written
 from pipeline.media.places import Place
 
 _REASONS = {errno.ELOOP: "link_loop", errno.ENOENT: "missing", errno.ENOTDIR: "missing"}
@@ -26,7 +27,7 @@ _KINDS = (
 def _refused(path: Path, error: OSError) -> MediaError:
     reason = _REASONS.get(error.errno or 0, "unreadable")
     if reason == "missing" and path.is_symlink():
-        return MediaError("broken_link", f"points to {str(path.readlink())!r}, which is not there")
+        return MediaError("broken_link", f"points to {written(str(path.readlink()))!r}, which is not there")
     return MediaError(reason, (error.strerror or str(error)).lower())
 
 

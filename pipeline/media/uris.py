@@ -12,13 +12,10 @@ from pathlib import Path, PurePosixPath
 
 from pipeline.errors import MediaError
 from pipeline.media.members import Member
+from pipeline.media.names import written
 from pipeline.media.places import Place
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
-
-
-def _written(name: str) -> str:
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def to_uri(path: Path, media_root: Path) -> str:
@@ -26,8 +23,8 @@ def to_uri(path: Path, media_root: Path) -> str:
     try:
         relative = path.relative_to(media_root)
     except ValueError as error:
-        raise MediaError("outside_media_root", f"{_written(str(path))!r} is not below the media root") from error
-    return _written(relative.as_posix())
+        raise MediaError("outside_media_root", f"{written(str(path))!r} is not below the media root") from error
+    return written(relative.as_posix())
 
 
 def _entry(folder: Path, part: str) -> Path:
@@ -39,7 +36,7 @@ def _entry(folder: Path, part: str) -> Path:
         names = sorted(entry.name for entry in folder.iterdir())
     except OSError:  # not a folder, or not ours to list: opening says so with its reason
         return exact
-    return next((folder / name for name in names if _written(name) == part), exact)
+    return next((folder / name for name in names if written(name) == part), exact)
 
 
 def resolve(media_root: Path, uri: str) -> Place:

@@ -5,7 +5,11 @@ from __future__ import annotations
 from pipeline.media.reasons import REASONS
 
 _POOL = {
-    "dangling_link": "a link to a file that does not exist",
+    "ambiguous_name": "its name is written like another file's",
+    "container": "a tar, Arrow or Parquet file: its members have rows of their own",
+    "repeated_member": "its name stands in the tar twice",
+    "empty_path": "a row of the list that names no file",
+    "bad_row": "a row of the list that cannot be read",
     "link_to_folder": "a link to a folder; those are not followed",
     "unreadable_folder": "a folder that the operating system does not let us list",
     "low_resolution": "narrower or lower than the limit",

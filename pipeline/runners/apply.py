@@ -16,12 +16,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.errors import SeedmineError, StageError, StorageError
+from pipeline.errors import MediaError, SeedmineError, StageError, StorageError
 from pipeline.schemas import REJECT
 from pipeline.stage import PARENT, Split, Step
 
 log = logging.getLogger(__name__)
-FULL_DISK = frozenset({errno.ENOSPC, errno.EDQUOT})
+# Not a row's fault: the disk is full or forbidden, or the process may open no more files. To reject every
+# row for it would look like a finished run.
+_OF_THE_MACHINE = frozenset(
+    {
+        errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.EIO,
+        errno.EMFILE, errno.ENFILE, errno.ENOMEM,
+    }
+)  # fmt: skip
 
 
 def with_reject(table: pa.Table) -> pa.Table:
@@ -65,9 +72,13 @@ def _as_type(step: Step, column: pa.ChunkedArray, field: pa.Field) -> pa.Chunked
 
 
 def _failed(step: Step, rows: int, error: Exception) -> pa.Table:
-    detail = f"{type(error).__name__}: {error}"[:500]
+    """Rejected rows: a medium that cannot be used has its own reason, any other error is `stage_error`."""
+    if isinstance(error, MediaError):
+        reason, detail = error.reason, error.detail
+    else:
+        reason, detail = "stage_error", f"{type(error).__name__}: {error}"
     columns: dict[str, Any] = {f.name: pa.nulls(rows, f.type) for f in step.adds}
-    columns["reject"] = pa.array([{"stage": step.name, "reason": "stage_error", "detail": detail}] * rows, REJECT)
+    columns["reject"] = pa.array([{"stage": step.name, "reason": reason, "detail": detail[:500]}] * rows, REJECT)
     if isinstance(step, Split):
         columns[PARENT] = pa.array(range(rows), pa.int32())
     return pa.table(columns)
@@ -79,13 +90,13 @@ def _guarded(step: Step, live: pa.Table, call: Callable[[pa.Table], pa.Table]) -
     # A SeedmineError that is not the row's fault (a broken model, a broken law) must stop the run.
     try:
         return _checked(step, live, call(live))
+    except MediaError as error:
+        return _one_by_one(step, live, call, error)
     except (SeedmineError, MemoryError):
         raise
     except OSError as error:
-        if error.errno in FULL_DISK:
-            raise StorageError(
-                f"no space left while {step.name!r} was writing; free some and run again: {error}"
-            ) from error
+        if error.errno in _OF_THE_MACHINE:
+            raise StorageError(f"stage {step.name!r} cannot go on: {error}; see to it and run again") from error
         return _one_by_one(step, live, call, error)
     except Exception as error:  # noqa: BLE001
         return _one_by_one(step, live, call, error)
@@ -93,7 +104,8 @@ def _guarded(step: Step, live: pa.Table, call: Callable[[pa.Table], pa.Table]) -
 
 def _one_by_one(step: Step, live: pa.Table, call: Callable[[pa.Table], pa.Table], error: Exception) -> pa.Table:
     if len(live) <= 1:
-        log.warning("stage %s failed on a row: %s", step.name, error)
+        if not isinstance(error, MediaError):
+            log.warning("stage %s failed on a row: %s", step.name, error)
         return _failed(step, len(live), error)
     results = []
     for i in range(len(live)):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import threading
 import time
 from collections import deque
@@ -25,7 +26,7 @@ from ray.data import ActorPoolStrategy, DataContext, TaskPoolStrategy
 from ray.exceptions import RayError
 
 from pipeline.config import RunnerSettings
-from pipeline.errors import SeedmineError
+from pipeline.errors import SeedmineError, UsageError
 from pipeline.models.load import load
 from pipeline.runners.apply import apply_step, count_rejected, through_nothing, with_reject
 from pipeline.runners.local import LocalRunner
@@ -34,6 +35,7 @@ from pipeline.stage import Progress, Step, check_columns
 P = TypeVar("P")
 R = TypeVar("R")
 POLL_S = 0.5
+KNOCK_S = 5.0
 
 
 class _Tally:
@@ -100,14 +102,7 @@ class RayRunner:
     def __init__(self, settings: RunnerSettings) -> None:
         self.settings = settings
         if not ray.is_initialized():
-            local: dict[str, Any] = {} if settings.address else {"num_cpus": max(os.cpu_count() or 1, settings.workers)}
-            ray.init(
-                address=settings.address,
-                include_dashboard=False,
-                logging_level=logging.ERROR,
-                log_to_driver=False,
-                **local,
-            )
+            _start(settings)
         context = DataContext.get_current()
         context.execution_options.preserve_order = True
         context.enable_progress_bars = False
@@ -164,6 +159,26 @@ class RayRunner:
                 yield ray.get(waiting.popleft())
         while waiting:
             yield ray.get(waiting.popleft())
+
+
+def _start(settings: RunnerSettings) -> None:
+    """Start Ray here, or join the cluster at `address`. Raises UsageError when there is none."""
+    address = settings.address
+    local: dict[str, Any] = {} if address else {"num_cpus": max(os.cpu_count() or 1, settings.workers)}
+    try:
+        if address:
+            _knock(address)
+        ray.init(address=address, include_dashboard=False, logging_level=logging.ERROR, log_to_driver=False, **local)
+    except (ValueError, OSError, RuntimeError) as error:
+        where = f"no Ray cluster answers at runner.address {address!r}" if address else "Ray did not start"
+        raise UsageError(f"{where}: {' '.join(str(error).split())[:300]}") from error
+
+
+def _knock(address: str) -> None:
+    """Raise OSError when nobody listens at host:port: Ray itself would wait for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host, int(port)), timeout=KNOCK_S).close()
 
 
 class _Reporter:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pipeline.config import Config
-from pipeline.errors import UsageError
+from pipeline.errors import ConfigError, UsageError
 from pipeline.media.frames import FrameStore
 from pipeline.schemas import ASSETS, ASSETS_REJECTED
 from pipeline.seed_pool.align import AlignSource, alignment
@@ -46,23 +48,31 @@ class SeedPool:
 
 
 def build_seed_pool(
-    source: str, out: Path, config: Config, run: Runner, progress: Progress, overwrite: bool = False
+    source: str,
+    out: Path,
+    config: Config,
+    run: Runner,
+    progress: Progress,
+    models: Mapping[str, str] = MappingProxyType({}),
+    overwrite: bool = False,
 ) -> SeedPool:
     """Curate the media that `source` names into `<out>/seed_pool`.
 
     source: a folder or a list (`sources.open_source`). Kept and rejected rows together are
     everything found. The same input, config and seed give the same rows; an unchanged pool is not
     built again, a killed run goes on where it stopped. Memory holds narrow columns of the pool, and
-    a chunk of whole rows. Raises UsageError when `source` is missing, holds nothing, or holds `out`.
+    a chunk of whole rows. models: fingerprints of the models that are not builtin, by name: other
+    weights make another pool. Raises UsageError when `source` is missing, holds nothing, or holds
+    `out`, ConfigError where a model would check itself.
     """
     opened = open_source(source, config.seed_pool.sources)
     folder, work = out / "seed_pool", out / ".work"
     if opened.holds(out.resolve()):
         raise UsageError(f"output {out} lies inside the input {source}; choose another --out, or it would mine itself")
-    key = _fingerprint(opened, config)
-    assets, rejected = read_manifest(folder / "assets"), read_manifest(folder / "rejected")
-    if assets and rejected and assets.fingerprint == rejected.fingerprint == key and not overwrite:
-        return SeedPool(folder, assets.rows, rejected.rows, [], reused=True)
+    _check_models(config)
+    key = _fingerprint(opened, config, models)
+    if not overwrite and (done := _finished(folder, key)):
+        return done
 
     shapes, meanings = work / f"structure-{key}", work / f"knowledge-{key}"
     if overwrite:
@@ -83,6 +93,7 @@ def build_seed_pool(
     lost = write_dataset(folder / "rejected", chain(segments.dead(), known.dead()), ASSETS_REJECTED, manifest, work)
     kept = write_dataset(folder / "assets", known.alive(), ASSETS, manifest, work)
     summary = {
+        "fingerprint": key,
         "kept": kept,
         "rejected": lost,
         "counts": [asdict(c) for c in tally.counts],
@@ -120,8 +131,31 @@ def knowledge(store: FrameStore, config: Config) -> list[Step]:
     ]
 
 
-def _fingerprint(source: Source, config: Config) -> str:
-    """Names what a pool is made from: the media, the settings, the taxonomy, the code."""
+def _check_models(config: Config) -> None:
+    """Alignment asks a second opinion. Raises ConfigError where the annotator would check itself."""
+    if (config.vlm.adapter, config.vlm.model) == (config.aligner.adapter, config.aligner.model):
+        raise ConfigError(
+            f"vlm and aligner are both {config.vlm.adapter} {config.vlm.model!r}: a model cannot check its own labels; "
+            "name another one with --set aligner.model=..."
+        )
+
+
+def _finished(folder: Path, key: str) -> SeedPool | None:
+    """The pool of a run whose three files all carry `key`; None when any does not."""
+    assets, rejected = read_manifest(folder / "assets"), read_manifest(folder / "rejected")
+    try:
+        summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    if assets is None or rejected is None:
+        return None
+    if {assets.fingerprint, rejected.fingerprint, summary.get("fingerprint")} != {key}:
+        return None
+    return SeedPool(folder, assets.rows, rejected.rows, [], reused=True)
+
+
+def _fingerprint(source: Source, config: Config, models: Mapping[str, str]) -> str:
+    """Names what a pool is made from: the media, the settings, the taxonomy, the models, the code."""
     listing = hashlib.sha256()
     for identity in source.identities():
         listing.update(json.dumps(identity).encode())
@@ -130,6 +164,7 @@ def _fingerprint(source: Source, config: Config) -> str:
         root=source.media_root,
         config=_relevant(config),
         taxonomy=load_taxonomy(config.seed_pool.label.taxonomy).model_dump(mode="json"),
+        models=dict(models),
         code=code_of("pipeline.seed_pool", "pipeline.media", "pipeline.models"),
     )
 

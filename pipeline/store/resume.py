@@ -60,9 +60,7 @@ def resumable_map(
     folder.mkdir(parents=True, exist_ok=True)
     for leftover in folder.glob(".*"):
         leftover.unlink()
-    parts = _parts(folder)
-    last = [pc.max(pq.read_table(p, columns=[ROW]).column(ROW)).as_py() for p in parts[-1:]]
-    after = int(last[0]) if last and last[0] is not None else -1
+    parts, after = _finished(folder)
     writer = _Writer(folder, len(parts))
     still_open = _StillOpen(progress)
     first = 0
@@ -77,6 +75,24 @@ def resumable_map(
     finally:
         progress.end()
     return Shards(folder)
+
+
+def _finished(folder: Path) -> tuple[list[Path], int]:
+    """The shards that can be read, up to the first that cannot, and the last row in them; others are deleted.
+
+    A shard appears whole, but a machine that lost power may have lost what was in it.
+    """
+    good, after = [], -1
+    for path in _parts(folder):
+        try:
+            last = pc.max(pq.read_table(path).column(ROW)).as_py()
+        except (pa.ArrowException, OSError, KeyError):
+            break
+        good.append(path)
+        after = after if last is None else int(last)
+    for path in _parts(folder)[len(good) :]:
+        path.unlink()
+    return good, after
 
 
 def _parts(folder: Path) -> list[Path]:

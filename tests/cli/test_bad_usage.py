@@ -44,6 +44,25 @@ def test_an_output_inside_the_input_is_refused(tmp_path: Path) -> None:
     assert "lies inside the input" in line
 
 
+@pytest.mark.parametrize("address", ["nowhere", "127.0.0.1:9"])
+def test_a_ray_cluster_that_is_not_there_is_named_at_once(tmp_path: Path, address: str) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.jpg").write_bytes(b"x")
+    where = ("--out", tmp_path / "out", "--set", f"runner.address={address}")
+    code, line = failure("seed-pool", "build", tmp_path / "in", *where)
+    assert code == 2
+    assert f"no Ray cluster answers at runner.address '{address}'" in line
+
+
+def test_a_model_that_would_check_its_own_labels_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.jpg").write_bytes(b"x")
+    where = ("--out", tmp_path / "out", "--runner", "local", "--set", "vlm.model=lite0")
+    code, line = failure("seed-pool", "build", tmp_path / "in", *where)
+    assert code == 2
+    assert "a model cannot check its own labels" in line
+
+
 def test_an_unknown_task_names_the_nearest(tmp_path: Path) -> None:
     code, line = failure("synth", "run", "--task", "vidoe_qa", "--out", tmp_path, "--runner", "local")
     assert code == 2

@@ -1,11 +1,14 @@
 """The law of a step, enforced on one batch."""
 
+import errno
+import os
+
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.errors import ModelError, StageError, StorageError
+from pipeline.errors import MediaError, ModelError, StageError, StorageError
 from pipeline.runners.apply import apply_step
 from pipeline.schemas import REJECT
 from pipeline.stage import PARENT, Split, Stage, rejects
@@ -65,6 +68,29 @@ def test_only_the_parent_that_fails_in_a_split_becomes_a_stage_error() -> None:
     assert [r and r["reason"] for r in result.column("reject").to_pylist()] == [None] * 3 + ["stage_error"] + [None] * 2
 
 
+def test_a_medium_that_a_stage_cannot_use_is_rejected_with_its_own_reason() -> None:
+    def picky(rows: pa.Table, settings: object) -> pa.Table:
+        if 13 in rows.column("x").to_pylist():
+            raise MediaError("truncated", "13 bytes")
+        return pa.table({"double": rows.column("x")})
+
+    result = apply_step(Stage("picky", picky, None, reads=("x",), adds=DOUBLE), table([2, 13, 4]))
+    assert result.column("reject").to_pylist() == [
+        None,
+        {"stage": "picky", "reason": "truncated", "detail": "13 bytes"},
+        None,
+    ]
+
+
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EROFS, errno.EMFILE, errno.EIO, errno.ENOTDIR])
+def test_what_is_wrong_with_the_machine_stops_the_run_and_rejects_nobody(code: int) -> None:
+    def writes(rows: pa.Table, settings: object) -> pa.Table:
+        raise OSError(code, os.strerror(code), "/out/cache")
+
+    with pytest.raises(StorageError, match="'writes' cannot go on"):
+        apply_step(Stage("writes", writes, None, reads=("x",), adds=DOUBLE), table([2, 4]))
+
+
 def test_rejected_rows_are_not_shown_to_the_function_and_keep_their_place() -> None:
     seen: list[int] = []
 
@@ -122,7 +148,7 @@ def test_a_broken_model_and_a_full_disk_stop_the_run_instead_of_rejecting_rows()
 
     with pytest.raises(ModelError):
         apply_step(Stage("broken", broken, None, reads=("x",), adds=DOUBLE), table([1]))
-    with pytest.raises(StorageError, match="no space left"):
+    with pytest.raises(StorageError, match="No space left"):
         apply_step(Stage("full", full, None, reads=("x",), adds=DOUBLE), table([1]))
 
 

@@ -96,6 +96,18 @@ def test_chunks_are_taken_one_at_a_time_and_progress_ends_once(tmp_path: Path) -
     assert (Watching.begun, Watching.ended) == (12, 1)
 
 
+def test_a_damaged_working_shard_is_made_again_and_all_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resume, "FLUSH_ROWS", 5)
+    table = pa.table({"half": pa.array(range(20), pa.int64())})
+    whole = resumable_map(Dying(10**6), [SPREAD], chunked(table), tmp_path / "pass-key", Silent()).read()
+    second = sorted((tmp_path / "pass-key").iterdir())[1]
+    second.write_bytes(second.read_bytes()[:50])
+    again = resumable_map(Dying(10**6), [SPREAD], chunked(table), tmp_path / "pass-key", Silent()).read()
+    assert again.to_pylist() == whole.to_pylist()
+
+
 def test_no_rows_still_give_a_table_with_all_columns(tmp_path: Path) -> None:
     table = pa.table({"half": pa.array([], pa.int64())})
     found = resumable_map(

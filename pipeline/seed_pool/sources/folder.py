@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +11,15 @@ from typing import Any
 from pipeline.config import SourceSettings
 from pipeline.errors import MediaError, UsageError
 from pipeline.media.members import container_kind
+from pipeline.media.names import written
+from pipeline.media.opening import open_medium
 from pipeline.media.places import identity
 from pipeline.media.uris import resolve, to_uri
 from pipeline.seed_pool.sources.containers import inside
 from pipeline.seed_pool.sources.rows import Found
 from pipeline.seed_pool.sources.sidecars import by_stem
 
+_NO_FILES = frozenset({"not_a_file", "broken_link", "link_loop", "outside_media_root"})
 _CONTAINER_SUFFIXES = frozenset({".tar", ".arrow", ".parquet"})
 
 
@@ -81,7 +83,7 @@ class FolderSource:
             return
         folders = {e.name for e in entries if e.is_dir(follow_symlinks=False)}
         media, sidecars = by_stem([e.name for e in entries if e.name not in folders])
-        for name in sorted([*media, *(f"{f}/" for f in folders)], key=_written):
+        for name in sorted([*media, *(f"{f}/" for f in folders)], key=lambda n: (written(n), n)):
             if name.endswith("/"):
                 yield from self._walk(folder / name[:-1])
             else:
@@ -95,25 +97,16 @@ def _is_container(path: Path) -> bool:
         return False
 
 
-def _written(name: str) -> str:
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
-
-
 def _verdict(path: Path, uri: str, root: Path) -> tuple[str, str] | None:
-    try:
-        mode = path.stat().st_mode
-    except FileNotFoundError:
-        return "dangling_link", f"the link points to {path.readlink()}, which does not exist"
-    except OSError as error:
-        return "unreadable", f"{error.strerror} (a link that loops, or a folder without permission)"
-    if stat.S_ISDIR(mode) and not path.is_symlink():
+    if path.is_dir():
+        if path.is_symlink():
+            return "link_to_folder", "links to folders are not followed; name the folder itself as input"
         return "unreadable_folder", "the operating system does not let us list it"
-    if stat.S_ISDIR(mode):
-        return "link_to_folder", "links to folders are not followed; name the folder itself as input"
-    if not stat.S_ISREG(mode):
-        return "not_a_file", "a pipe, socket or device is no medium"
     try:
-        resolve(root, uri)
+        if resolve(root, uri) != path:
+            return "ambiguous_name", "another file has this name literally; rename one of them"
+        open_medium(path).close()
     except MediaError as error:
-        return error.reason, error.detail
+        # An empty or locked file is probed like any other, so that each reason comes from one place.
+        return (error.reason, error.detail) if error.reason in _NO_FILES else None
     return None

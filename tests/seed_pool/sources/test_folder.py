@@ -30,9 +30,9 @@ def test_what_is_no_file_is_rejected_with_its_reason(tmp_path: Path) -> None:
     (tmp_path / "loop.jpg").symlink_to(tmp_path / "loop.jpg")
     (tmp_path / "folder" / "up").symlink_to(tmp_path)
     assert reasons(tmp_path) == {
-        "dangling.jpg": "dangling_link",
+        "dangling.jpg": "broken_link",
         "folder/up": "link_to_folder",
-        "loop.jpg": "unreadable",
+        "loop.jpg": "link_loop",
         "pipe.mp4": "not_a_file",
         "real.jpg": None,
     }
@@ -73,6 +73,19 @@ def test_strange_names_are_kept_as_they_are(tmp_path: Path, name: str) -> None:
 def test_bytes_that_are_not_utf8_are_written_out(tmp_path: Path) -> None:
     (Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.jpg"))).write_bytes(b"x")
     assert list(reasons(tmp_path)) == ["caf\\xe9.jpg"]
+
+
+def test_two_names_that_are_written_alike_are_both_accounted_for(tmp_path: Path) -> None:
+    (Path(os.fsdecode(os.fsencode(tmp_path) + b"/a\xff.png"))).write_bytes(b"cat")
+    (tmp_path / "a\\xff.png").write_bytes(b"coffee")
+    found = list(open_source(str(tmp_path), SourceSettings()).found())
+    assert [f.uri for f in found] == ["a\\xff.png"] * 2
+    assert sorted(f.verdict[0] if f.verdict else "" for f in found) == ["", "ambiguous_name"]
+
+
+def test_a_link_to_a_name_that_is_no_utf8_is_written_out(tmp_path: Path) -> None:
+    (tmp_path / "l.jpg").symlink_to(os.fsdecode(b"gone\xe9.jpg"))
+    assert reasons(tmp_path) == {"l.jpg": "broken_link"}
 
 
 def test_a_missing_an_empty_and_a_wrong_input_are_named(tmp_path: Path) -> None:
