@@ -34,11 +34,8 @@ def replacing(path: Path, work: Path | None = None) -> Iterator[Path]:
 def replacing_folder(folder: Path, work: Path) -> Iterator[Path]:
     """Yield a new folder below `work`, which takes the place of `folder` when the block ends.
 
-    When the block raises, `folder` stays as it was and nothing is left behind. One process at a time
-    may use `work`.
+    When the block raises, `folder` stays as it was and nothing is left behind.
     """
-    for leftover in [*work.glob("staging-*"), *work.glob("retired-*")]:  # of a process that died
-        shutil.rmtree(leftover, ignore_errors=True)
     staging, retired = (work / f"{kind}-{uuid.uuid4().hex}" for kind in ("staging", "retired"))
     staging.mkdir(parents=True)
     try:
@@ -50,3 +47,9 @@ def replacing_folder(folder: Path, work: Path) -> Iterator[Path]:
         shutil.rmtree(retired, ignore_errors=True)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+
+
+def clear_leftovers(work: Path) -> None:
+    """Delete what `replacing_folder` left below `work` in a process that died; no other may be at work there."""
+    for leftover in [*work.glob("staging-*"), *work.glob("retired-*")]:
+        shutil.rmtree(leftover, ignore_errors=True)

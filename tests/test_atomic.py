@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.atomic import replacing, replacing_folder
+from pipeline.atomic import clear_leftovers, replacing, replacing_folder
 
 
 class BrokenError(Exception):
@@ -51,3 +51,10 @@ def test_a_folder_stays_as_it_was_when_the_block_fails(tmp_path: Path) -> None:
         break_after_writing(staging / "half")
     assert [p.name for p in folder.iterdir()] == ["one"]
     assert list(work.iterdir()) == []
+
+
+def test_leftovers_of_a_dead_process_are_cleared_and_nothing_else(tmp_path: Path) -> None:
+    for name in ("staging-1", "retired-2", "structure-abc"):
+        (tmp_path / name).mkdir()
+    clear_leftovers(tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == ["structure-abc"]

@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.atomic import clear_leftovers
 from pipeline.config import Config
 from pipeline.errors import DataError
 from pipeline.mine import groups, labels
@@ -71,6 +72,7 @@ def mine_negatives(
     """
     job = _Job(out, config, run, progress, options, _assets(options.assets))
     names = choose_tasks(out, list(tasks))
+    clear_leftovers(out / ".work")
     if len(names) > 1:
         _embed_together(names, job)
     return [_mine_task(name, job) for name in names]

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from pipeline.atomic import clear_leftovers
 from pipeline.config import Config
 from pipeline.errors import ConfigError, UsageError
 from pipeline.media.frames import FrameStore
@@ -70,6 +71,7 @@ def build_seed_pool(
     if opened.holds(out.resolve()):
         raise UsageError(f"output {out} lies inside the input {source}; choose another --out, or it would mine itself")
     _check_models(config)
+    clear_leftovers(work)
     key = _fingerprint(opened, config, models)
     if not overwrite and (done := _finished(folder, key)):
         return done

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.atomic import replacing_folder
+from pipeline.atomic import clear_leftovers, replacing_folder
 from pipeline.config import Config
 from pipeline.errors import ConfigError, UsageError
 from pipeline.prompts import language_name, prompt_hash
@@ -71,6 +71,7 @@ def synthesise(
     specs = chosen(tasks)
     _check_languages(config)
     manifest = _pool_manifest(out)
+    clear_leftovers(out / ".work")
     root = media_root or manifest.media_root or "."
     assets: pa.Table | None = None
     results = []
