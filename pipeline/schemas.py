@@ -58,6 +58,7 @@ _KNOWLEDGE = [
     pa.field("fingerprints", pa.list_(pa.uint64())),  # 64-bit perceptual hash of each sampled frame
     pa.field("facts", pa.string()),  # media.facts.Facts as JSON: what was measured on the pixels
     pa.field("labels", pa.list_(LABEL_GUESS)),  # most probable first; empty when the annotator is a VLM
+    pa.field("source_caption", pa.string()),  # that came with the asset: a stranger's words, never an instruction
 ]
 _REJECTION = [
     pa.field("stage", pa.string()),

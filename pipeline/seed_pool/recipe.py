@@ -16,20 +16,26 @@ import pyarrow.compute as pc
 from pipeline.config import Config
 from pipeline.errors import UsageError
 from pipeline.media.frames import resolve
+from pipeline.prompts import prompt_hash
 from pipeline.schemas import ASSETS, ASSETS_REJECTED
-from pipeline.seed_pool.align import AlignSource, alignment
+from pipeline.seed_pool.align import NAME as ALIGN
+from pipeline.seed_pool.align import Limit, alignment_limits, check_categories, misaligned
 from pipeline.seed_pool.duplicates import NAME as DUPLICATES
 from pipeline.seed_pool.duplicates import find_duplicates
-from pipeline.seed_pool.label import LabelSource, labelling
+from pipeline.seed_pool.label import LabelSource
+from pipeline.seed_pool.label_by_classifier import by_classifier
+from pipeline.seed_pool.label_by_vlm import TEMPLATE, by_vlm, nearest_category
 from pipeline.seed_pool.measure import PixelSource, measuring
 from pipeline.seed_pool.probe import probing
 from pipeline.seed_pool.quality import quality
+from pipeline.seed_pool.quotas import Quota, quotas, targets
 from pipeline.seed_pool.rebalance import NAME as REBALANCE
-from pipeline.seed_pool.rebalance import rebalance
+from pipeline.seed_pool.rebalance import rebalance, supply
 from pipeline.seed_pool.scenes import SplitSettings, scenes
+from pipeline.seed_pool.similarity import SimilaritySource, similarity
 from pipeline.seed_pool.sources import STAGE as DISCOVER
 from pipeline.seed_pool.sources import discover
-from pipeline.seed_pool.taxonomy import load_taxonomy
+from pipeline.seed_pool.taxonomy import Taxonomy, load_taxonomy
 from pipeline.stage import Counts, ModelRef, Progress, Runner, Step, Stopwatch, counts, dead, live
 from pipeline.store.fingerprint import code_of, fingerprint
 from pipeline.store.resume import forget, resumable_map
@@ -59,9 +65,19 @@ def build_seed_pool(
     root, folder, work = source.resolve(), out / "seed_pool", out / ".work"
     if out.resolve() == root or root in out.resolve().parents:
         raise UsageError(f"output {out} lies inside the input {source}; choose another --out, or it would mine itself")
+    settings = config.seed_pool
+    taxonomy = load_taxonomy(settings.label.taxonomy)
+    check_categories(settings.align, taxonomy)
+    wanted = targets(settings.rebalance, taxonomy)
     found = discover(root)
-    code = code_of("pipeline.seed_pool", "pipeline.media", "pipeline.models.builtin")
-    key = fingerprint(files=_listing(root, found), config=_relevant(config), root=str(root), code=code)
+    key = fingerprint(
+        files=_listing(root, found),
+        config=_relevant(config),
+        taxonomy=taxonomy.model_dump(),
+        prompt=prompt_hash(TEMPLATE),
+        root=str(root),
+        code=code_of("pipeline.seed_pool", "pipeline.media", "pipeline.models"),
+    )
     assets, rejected = read_manifest(folder / "assets"), read_manifest(folder / "rejected")
     if assets and rejected and assets.fingerprint == rejected.fingerprint == key and not overwrite:
         return SeedPool(folder, assets.rows, rejected.rows, [], reused=True)
@@ -69,21 +85,12 @@ def build_seed_pool(
     pixels = PixelSource(root, out / "cache", config.frames)
     structure = [
         probing(root, config.frames),
-        quality(config.seed_pool.quality),
-        scenes(SplitSettings(root, out / "cache", config.frames, config.seed_pool.scenes)),
+        quality(settings.quality),
+        scenes(SplitSettings(root, out / "cache", config.frames, settings.scenes)),
     ]
     knowledge = [
-        measuring(pixels, ModelRef("text_reader", config.vlm)),
-        labelling(
-            LabelSource(
-                pixels, load_taxonomy(config.seed_pool.label.taxonomy), config.seed_pool.label, config.synth.facts
-            ),
-            ModelRef("classifier", config.vlm),
-        ),
-        alignment(
-            AlignSource(pixels, config.seed_pool.align, config.aligner.score_map),
-            ModelRef("embedder", config.aligner),
-        ),
+        *_annotators(pixels, taxonomy, config),
+        similarity(SimilaritySource(pixels, config.aligner.score_map), ModelRef("embedder", config.aligner)),
     ]
     tally = _Tally(found, progress)
     shapes, meanings = work / f"structure-{key}", work / f"knowledge-{key}"
@@ -91,19 +98,37 @@ def build_seed_pool(
         forget(shapes)
         forget(meanings)
     segments = tally.stages(structure, lambda watch: resumable_map(run, structure, found, shapes, watch))
-    unique = tally.pool(DUPLICATES, segments, lambda t: find_duplicates(t, config.seed_pool.duplicates))
+    unique = tally.pool(DUPLICATES, segments, lambda t: find_duplicates(t, settings.duplicates))
     known = tally.stages(knowledge, lambda watch: resumable_map(run, knowledge, live(unique), meanings, watch))
-    balanced = tally.pool(REBALANCE, known, lambda t: rebalance(t, config.seed_pool.rebalance, config.seed))
+    limits = alignment_limits(live(known), settings.align)
+    aligned = tally.pool(ALIGN, known, lambda t: misaligned(t, limits))
+    allowed = quotas(supply(live(aligned)), wanted, settings.rebalance)
+    balanced = tally.pool(REBALANCE, aligned, lambda t: rebalance(t, allowed, config.seed))
 
     kept = live(balanced)
-    lost = pa.concat_tables([dead(t) for t in (segments, unique, known, balanced)], promote_options="permissive")
+    lost = pa.concat_tables(
+        [dead(t) for t in (segments, unique, known, aligned, balanced)], promote_options="permissive"
+    )
     manifest = partial(Manifest, fingerprint=key, config=config.model_dump(mode="json"), media_root=str(root))
     write_dataset(folder / "rejected", lost, ASSETS_REJECTED, manifest(rows=len(lost)), work)
     write_dataset(folder / "assets", kept, ASSETS, manifest(rows=len(kept)), work)
-    write_json(folder / "summary.json", _summary(tally, live(known), kept, lost))
+    write_json(folder / "summary.json", _summary(tally, live(aligned), kept, lost, limits, allowed))
     forget(shapes)
     forget(meanings)
     return SeedPool(folder, len(kept), len(lost), tally.counts, reused=False)
+
+
+def _annotators(pixels: PixelSource, taxonomy: Taxonomy, config: Config) -> list[Step]:
+    """The stages that label assets. The builtin annotator speaks of measurements alone; a VLM needs none."""
+    label = LabelSource(pixels, taxonomy, config.seed_pool.label, config.synth.facts)
+    if config.vlm.adapter == "builtin":
+        return [
+            measuring(pixels, ModelRef("text_reader", config.vlm)),
+            by_classifier(label, ModelRef("classifier", config.vlm)),
+        ]
+    asking = by_vlm(label, ModelRef("vlm", config.vlm), config.vlm.batch_size)
+    outside = [nearest_category(label, ModelRef("embedder", config.aligner))]
+    return [asking, *(outside if config.seed_pool.label.outside == "nearest" else [])]
 
 
 class _Tally:
@@ -144,7 +169,9 @@ def _relevant(config: Config) -> dict[str, Any]:
     return config.model_dump(mode="json", include=parts)
 
 
-def _summary(tally: _Tally, before: pa.Table, kept: pa.Table, lost: pa.Table) -> dict[str, Any]:
+def _summary(
+    tally: _Tally, before: pa.Table, kept: pa.Table, lost: pa.Table, limits: list[Limit], allowed: list[Quota]
+) -> dict[str, Any]:
     def categories(table: pa.Table) -> dict[str, int]:
         pairs = zip(table.column("media").to_pylist(), table.column("category").to_pylist(), strict=True)
         return dict(sorted(Counter(f"{media}: {category}" for media, category in pairs).items()))
@@ -155,4 +182,6 @@ def _summary(tally: _Tally, before: pa.Table, kept: pa.Table, lost: pa.Table) ->
         "counts": [asdict(c) for c in tally.counts],
         "category_before": categories(before),
         "category_after": categories(kept),
+        "alignment_limits": [asdict(limit) for limit in limits],
+        "quotas": [asdict(quota) for quota in allowed],
     }

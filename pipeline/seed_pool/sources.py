@@ -11,12 +11,12 @@ import pyarrow as pa
 
 from pipeline.errors import MediaError, UsageError
 from pipeline.media.frames import resolve, to_uri
-from pipeline.schemas import REJECT
+from pipeline.schemas import ASSETS, REJECT
 from pipeline.stage import rejects
 
 # A file of these beside a medium with its stem describes that medium and is no asset.
 SIDECAR_SUFFIXES = frozenset({".txt", ".json", ".srt", ".vtt", ".xmp"})
-DISCOVERED = pa.schema([pa.field("uri", pa.string()), pa.field("reject", REJECT)])
+DISCOVERED = pa.schema([*(ASSETS.field(n) for n in ("uri", "source_caption")), pa.field("reject", REJECT)])
 STAGE = "discover"
 
 
@@ -39,7 +39,11 @@ def discover(root: Path) -> pa.Table:
             f"input folder {root} is empty; put images (jpg, png, webp, ...) or videos (mp4, mkv, ...) in it"
         )
     return pa.table(
-        {"uri": [u for u, _ in found], "reject": rejects(STAGE, [_verdict(p, u, root) for u, p in found])},
+        {
+            "uri": [u for u, _ in found],
+            "source_caption": pa.nulls(len(found), pa.string()),
+            "reject": rejects(STAGE, [_verdict(p, u, root) for u, p in found]),
+        },
         schema=DISCOVERED,
     )
 
