@@ -14,6 +14,7 @@ _POOL = {
     "duplicate": "the same bytes as another file",
     "near_duplicate": "looks like another asset (perceptual hashes agree)",
     "low_confidence": "the annotator is not sure of its category",
+    "unknown_category": "the annotator named a category that the taxonomy does not have",
     "misaligned": "a second model finds that the description does not fit",
     "over_quota": "its category is full; rebalancing left it out",
     "stage_error": "a stage failed on this row; the detail names the error",
@@ -55,7 +56,9 @@ _STAGES = {
     "duplicates": "same bytes, or nearly the same look",
     "measure": "colours, light, motion, text",
     "label": "category, confidence, description",
-    "align": "does the description fit the pixels, says a second model",
+    "categorise": "puts categories outside the taxonomy under the nearest one",
+    "similarity": "how well the description fits the pixels, says a second model",
+    "align": "drops what fits least: below a figure, or the lowest percent",
     "rebalance": "limits each category to its quota",
 }
 _TASKS = {
