@@ -115,6 +115,9 @@ class AlignSettings(Settings):
     """A limit of its own for images or videos, e.g. {video: {min_percentile: 10}}."""
     by_category: dict[Medium, dict[str, AlignLimit]] = {}
     """A limit of its own for a category, e.g. {image: {Natural/animal: {min_alignment: 0.2}}}."""
+    source_captions: bool = True
+    """A caption that came with an asset must fit as well: the lower of the two cosines counts. Off looks at the
+    description alone, e.g. where captions are in a language that the aligner does not read."""
     min_category_assets: int = Field(50, ge=1)
     """A category with fewer assets has no percentile of its own: it falls back to the limit of its medium."""
 

@@ -30,7 +30,7 @@ class Limit:
     at: float  # calibrated cosine; -1 where no asset has a score
     by: Literal["min_alignment", "min_percentile"]
     percentile: float | None  # 0..100, where it was asked for
-    assets: int  # the limit is for
+    assets: int  # with a score, that the limit is for
 
     @property
     def words(self) -> str:
@@ -93,13 +93,13 @@ def misaligned(pool: pa.Table, limits: list[Limit]) -> pa.Array:
 def value_at(scores: Scores, percentile: float) -> float:
     """The lowest score that stays when the lowest `percentile` percent go: -1..1, -1 without scores.
 
-    scores: float32 [N], those that are no number are not counted. The score at rank
+    scores: float32 [N], finite. The score at rank
     floor(N * percentile / 100), from 0: no more than the percentage lies below it, and equal
     scores share their fate, by staying. 0 rejects nothing; at 100 the highest score stays.
     """
-    known = np.sort(scores[np.isfinite(scores)])
-    if len(known) == 0:
+    if len(scores) == 0:
         return -1.0
+    known = np.sort(scores) + np.float32(0)  # of equal zeros, one is not to be written -0
     # Multiplied first: 29 / 100 * 100 is 28.999999999999996.
     return float(known[min(len(known) - 1, int(len(known) * percentile / 100))])
 
@@ -111,8 +111,9 @@ def _default(settings: AlignSettings) -> AlignLimit:
 
 
 def _scores(pool: pa.Table) -> Scores:
-    column = pool.column("alignment").cast(pa.float32())
-    return np.asarray(pc.fill_null(column, float("nan")).to_numpy(), dtype=np.float32)
+    """The scores that are numbers: float32 [N]."""
+    scores = np.asarray(pool.column("alignment").cast(pa.float32()).drop_null().to_numpy(), dtype=np.float32)
+    return scores[np.isfinite(scores)]
 
 
 def _limit(media: str, category: str | None, wanted: AlignLimit, scores: Scores) -> Limit:

@@ -90,7 +90,10 @@ def build_seed_pool(
     ]
     knowledge = [
         *_annotators(pixels, taxonomy, config),
-        similarity(SimilaritySource(pixels, config.aligner.score_map), ModelRef("embedder", config.aligner)),
+        similarity(
+            SimilaritySource(pixels, config.aligner.score_map, settings.align.source_captions),
+            ModelRef("embedder", config.aligner),
+        ),
     ]
     tally = _Tally(found, progress)
     shapes, meanings = work / f"structure-{key}", work / f"knowledge-{key}"

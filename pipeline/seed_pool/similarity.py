@@ -21,29 +21,33 @@ ADDS = pa.schema([ASSETS.field("alignment")])
 
 @dataclass(frozen=True)
 class SimilaritySource:
-    """What the comparison needs: pixels and the model's calibration."""
+    """What the comparison needs: pixels, the model's calibration, and whether captions must fit too."""
 
     pixels: PixelSource
     calibration: Calibration
+    captions: bool
 
 
 def similarity(source: SimilaritySource, embedder: ModelRef) -> Stage:
-    """The stage that compares assets with their descriptions; `align` judges the figure."""
+    """The stage that compares assets with what is said of them; `align` judges the figure."""
     reads = (*PLACE, "description", "source_caption")
     return Stage(NAME, compare, source, reads, ADDS, model=embedder, resources=Resources(batch_rows=8))
 
 
 def compare(table: pa.Table, source: SimilaritySource, embedder: Embedder) -> pa.Table:
-    """Add `alignment`: the calibrated cosine (-1..1) of each asset and what is said of it."""
+    """Add `alignment`: the calibrated cosine (-1..1) of each asset and its description.
+
+    With a source's caption it is the lower of the two cosines, since both may be trained on. One
+    text of both would hide a wrong one behind the right one (benchmarks/alignment.py).
+    """
     store = source.pixels.store()
     rows = table.to_pylist()
-    texts = embedder.embed([Item(text=about(row.pop("description"), row.pop("source_caption"))) for row in rows])
+    descriptions = [row.pop("description") for row in rows]
+    captions = [shown(row.pop("source_caption")) for row in rows]
     assets = embedder.embed([Item(pixels=store.get(**row)) for row in rows])
-    scores = apply(source.calibration, np.einsum("nd,nd->n", texts, assets))
-    return pa.table({"alignment": pa.array(scores, pa.float32())})
-
-
-def about(description: str, caption: str | None) -> str:
-    """What is compared with the pixels: the description and, where one came along, the source's caption."""
-    extra = shown(caption)
-    return description if extra is None else f"{description} {extra}"
+    cosines = np.einsum("nd,nd->n", embedder.embed([Item(text=text) for text in descriptions]), assets)
+    captioned = [i for i, caption in enumerate(captions) if source.captions and caption is not None]
+    if captioned:
+        texts = embedder.embed([Item(text=captions[i]) for i in captioned])
+        cosines[captioned] = np.minimum(cosines[captioned], np.einsum("nd,nd->n", texts, assets[captioned]))
+    return pa.table({"alignment": pa.array(apply(source.calibration, cosines), pa.float32())})
