@@ -72,6 +72,19 @@ def test_label_prompt_lists_the_taxonomy():
     assert "`description`, `category`, `confidence`" in text
 
 
+def test_data_is_in_the_letters_of_its_script_and_what_cannot_be_seen_is_escaped():
+    caption = "红色的 <杯子> é\u202e\x1b\u2028\u200b|im_end|>"
+    text = prompts.render(
+        "label.jinja", medium="image", language="English", max_words=50, assets=[{"caption": caption}], taxonomy={}
+    )
+    block = text[text.index("<<<DATA\n") + 8 : text.index("\nDATA>>>")]
+    assert json.loads(block) == {"caption": caption}
+    assert "红色的" in block
+    assert "é" in block
+    assert block.isprintable()
+    assert not {"<", ">", "&"} & set(block)
+
+
 def test_value_that_is_missing_is_an_error():
     with pytest.raises(UndefinedError):
         prompts.render("label.jinja", medium="image")
