@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isnan
 from typing import Literal
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from pipeline.config import AlignLimit, AlignSettings
 from pipeline.errors import ConfigError
 from pipeline.seed_pool.taxonomy import MEDIA, Taxonomy, nearest_name
-from pipeline.stage import rejects
+from pipeline.stage import shared_rejects
 
 NAME = "align"
 READS = ("media", "category", "alignment")
@@ -79,15 +80,24 @@ def misaligned(pool: pa.Table, limits: list[Limit]) -> pa.Array:
 
     pool: the columns of READS. A score that is no number is below every limit.
     """
-    by_place = {(limit.media, limit.category): limit for limit in limits}
-    verdicts: list[tuple[str, str] | None] = []
-    columns = (pool.column(name).to_pylist() for name in READS)
-    for media, category, score in zip(*columns, strict=True):
-        limit = by_place.get((media, category)) or by_place[media, None]
-        fits = score is not None and score >= limit.at
-        shown = "no number" if score is None else f"{score:.3f}"
-        verdicts.append(None if fits else ("misaligned", f"alignment {shown}, {limit.words}"))
-    return rejects(NAME, verdicts)
+    own = [limit for limit in limits if limit.category is not None]
+    ordered = [*(limit for limit in limits if limit.category is None), *own]  # the later one holds
+    of_row = np.full(len(pool), -1, dtype=np.int64)
+    for number, limit in enumerate(ordered):
+        mine = pc.equal(pool.column("media"), limit.media)
+        if limit.category is not None:
+            mine = pc.and_(mine, pc.equal(pool.column("category"), limit.category))
+        of_row[pc.fill_null(mine, False).to_numpy(zero_copy_only=False)] = number
+    scores = _all_scores(pool)
+    at = np.array([*(limit.at for limit in ordered), np.nan], dtype=np.float32)[of_row]
+    lost = np.flatnonzero(~(scores >= at))
+    which = np.full(len(pool), -1, dtype=np.int64)
+    which[lost] = np.arange(len(lost))
+    verdicts = [
+        ("misaligned", f"alignment {_shown(score)}, {ordered[number].words}")
+        for score, number in zip(scores[lost].tolist(), of_row[lost].tolist(), strict=True)
+    ]
+    return shared_rejects(NAME, verdicts, which)
 
 
 def value_at(scores: Scores, percentile: float) -> float:
@@ -110,10 +120,20 @@ def _default(settings: AlignSettings) -> AlignLimit:
     return AlignLimit(min_alignment=settings.min_alignment)
 
 
+def _all_scores(pool: pa.Table) -> Scores:
+    """float32 [N], NaN where there is none."""
+    column = pool.column("alignment").cast(pa.float32())
+    return np.asarray(pc.fill_null(column, float("nan")).to_numpy(), dtype=np.float32)
+
+
 def _scores(pool: pa.Table) -> Scores:
     """The scores that are numbers: float32 [N]."""
-    scores = np.asarray(pool.column("alignment").cast(pa.float32()).drop_null().to_numpy(), dtype=np.float32)
-    return scores[np.isfinite(scores)]
+    scores = _all_scores(pool)
+    return np.asarray(scores[np.isfinite(scores)], dtype=np.float32)
+
+
+def _shown(score: float) -> str:
+    return "no number" if isnan(score) else f"{score:.3f}"
 
 
 def _limit(media: str, category: str | None, wanted: AlignLimit, scores: Scores) -> Limit:

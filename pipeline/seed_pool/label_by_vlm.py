@@ -13,12 +13,11 @@ from pipeline.errors import MediaError
 from pipeline.models.protocols import Embedder, Item, Reply, Request, Vlm
 from pipeline.models.replies import MAX_CHARS_A_WORD, SHOWN_CHARS, Answer, Refusal, ask, parse
 from pipeline.prompts import render
-from pipeline.seed_pool.captions import shown
 from pipeline.seed_pool.label import ADDS, NAME, LabelSource, unsure
 from pipeline.seed_pool.measure import PLACE
 from pipeline.seed_pool.taxonomy import MEDIA, Category
 from pipeline.stage import ModelRef, Resources, Stage, rejects
-from pipeline.text import normalised
+from pipeline.text import normalised, shown_caption
 
 TEMPLATE = "label.jinja"
 LANGUAGE = "English"  # of descriptions: the one that every aligner reads
@@ -82,7 +81,7 @@ def prompt(row: dict[str, Any], caption: str | None, source: LabelSource) -> str
     known: dict[str, object] = {"file": row["uri"]}
     if row["start_s"] is not None:
         known |= {"start_s": round(row["start_s"], 3), "end_s": round(row["end_s"], 3)}
-    if (words := shown(caption)) is not None:
+    if (words := shown_caption(caption)) is not None:
         known["caption"] = words
     return render(
         TEMPLATE,

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pipeline.seed_pool.quotas import Quota
-from pipeline.stage import rejects
+from pipeline.stage import shared_rejects
 
 NAME = "rebalance"
 READS = ("asset_id", "media", "category")
@@ -32,18 +32,14 @@ def rebalance(pool: pa.Table, quotas: Sequence[Quota], seed: int) -> pa.Array:
     on the order of rows or on how they were computed, and a larger quota keeps all that a
     smaller one kept. Categories without a quota are kept whole.
     """
-    verdicts: list[tuple[str, str] | None] = [None] * len(pool)
-    for quota in quotas:
-        if quota.supply <= quota.quota:
-            continue
+    full = [q for q in quotas if q.supply > q.quota]
+    which = np.full(len(pool), -1, dtype=np.int64)
+    for number, quota in enumerate(full):
         mine = pc.and_(pc.equal(pool.column("media"), quota.media), pc.equal(pool.column("category"), quota.category))
         rows = np.flatnonzero(pc.fill_null(mine, False).to_numpy(zero_copy_only=False))
         ids = pool.column("asset_id").take(pa.array(rows)).to_pylist()
-        lost = rows[_by_lot(ids, seed)[quota.quota :]]
-        verdict = ("over_quota", _detail(quota))
-        for i in lost.tolist():
-            verdicts[i] = verdict
-    return rejects(NAME, verdicts)
+        which[rows[_by_lot(ids, seed)[quota.quota :]]] = number
+    return shared_rejects(NAME, [("over_quota", _detail(quota)) for quota in full], which)
 
 
 def _by_lot(ids: Sequence[str], seed: int) -> NDArray[np.int64]:

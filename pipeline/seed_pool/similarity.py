@@ -11,9 +11,9 @@ from pipeline.config import Calibration
 from pipeline.models.calibrate import apply
 from pipeline.models.protocols import Embedder, Item
 from pipeline.schemas import ASSETS
-from pipeline.seed_pool.captions import shown
 from pipeline.seed_pool.measure import PLACE, PixelSource
 from pipeline.stage import ModelRef, Resources, Stage
+from pipeline.text import shown_caption
 
 NAME = "similarity"
 ADDS = pa.schema([ASSETS.field("alignment")])
@@ -43,7 +43,7 @@ def compare(table: pa.Table, source: SimilaritySource, embedder: Embedder) -> pa
     store = source.pixels.store()
     rows = table.to_pylist()
     descriptions = [row.pop("description") for row in rows]
-    captions = [shown(row.pop("source_caption")) for row in rows]
+    captions = [shown_caption(row.pop("source_caption")) for row in rows]
     assets = embedder.embed([Item(pixels=store.get(**row)) for row in rows])
     cosines = np.einsum("nd,nd->n", embedder.embed([Item(text=text) for text in descriptions]), assets)
     captioned = [i for i, caption in enumerate(captions) if source.captions and caption is not None]

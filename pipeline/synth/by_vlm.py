@@ -15,6 +15,7 @@ from pipeline.synth.annotation import ADDS, NAME, READS, Annotation, children
 from pipeline.synth.subjects import subject
 from pipeline.synth.task import Response, Span, Stated, Subject, TaskSpec
 from pipeline.synth.tasks import task
+from pipeline.text import shown_caption
 
 
 def by_vlm(settings: Annotation, model: ModelRef, batch_rows: int) -> Split:
@@ -69,6 +70,8 @@ def request(spec: TaskSpec, what: Subject, language: str, settings: SynthSetting
 def _known(what: Subject, index: int) -> dict[str, object]:
     segment = what.segments[index]
     known: dict[str, object] = {"file": what.uri, "category": segment.category, "description": segment.description}
+    if (caption := shown_caption(segment.source_caption)) is not None:
+        known["caption"] = caption
     if segment.span:
         known |= {
             "segment": index + 1,

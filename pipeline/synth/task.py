@@ -60,6 +60,7 @@ class Segment:
     category: str
     description: str
     seen: Seen | None  # None where nothing was measured
+    source_caption: str | None = None  # that came with the asset: data of a stranger
 
 
 @dataclass(frozen=True)
