@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -20,6 +20,9 @@ class Settings(BaseModel):
     """Base of all settings: immutable, and no key goes unread."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class FrameSettings(Settings):
@@ -65,13 +68,39 @@ class SceneSettings(Settings):
     """99th percentile of luma, 0..255; a segment that stays below it is `black`."""
 
 
+Medium = Literal["image", "video"]
+
+
 class LabelSettings(Settings):
     """Categories (PAPER 3.2, step 3)."""
 
     taxonomy: str = "taxonomy.yaml"
-    """A file of configs/, or a path."""
+    """A file of configs/, or a path; `extends: taxonomy.yaml` in it puts it over the shipped trees."""
     min_confidence: float = Field(0.15, ge=0, le=1)
-    """Assets whose category is less sure are rejected as `low_confidence`."""
+    """The builtin classifier: assets whose category has less probability are rejected as `low_confidence`."""
+    min_vlm_confidence: float = Field(0.5, ge=0, le=1)
+    """A VLM: categories of which it says it is less sure are rejected as `low_confidence`."""
+    outside: Literal["reject", "nearest"] = "reject"
+    """A VLM's category that the tree does not have: `unknown_category`, or the nearest one by the aligner's text
+    embeddings. With `reject`, decoding is constrained to the names of the tree."""
+    max_description_words: int = Field(100, ge=1, le=500)
+    """What a VLM is asked for at most; a reply may not be longer than 12 characters for each."""
+
+
+class AlignLimit(Settings):
+    """A threshold for some of the assets: one of the two."""
+
+    min_alignment: float | None = Field(None, ge=-1, le=1)
+    """Lower calibrated cosines are rejected."""
+    min_percentile: float | None = Field(None, ge=0, le=100)
+    """This share of them, in percent, is rejected: those with the lowest cosines."""
+
+    @model_validator(mode="after")
+    def _one(self) -> AlignLimit:
+        """Two limits for the same assets would leave open which one counts."""
+        if (self.min_alignment is None) == (self.min_percentile is None):
+            raise ValueError("give min_alignment or min_percentile, one of the two")
+        return self
 
 
 class AlignSettings(Settings):
@@ -79,6 +108,18 @@ class AlignSettings(Settings):
 
     min_alignment: float = Field(0.3, ge=-1, le=1)
     """Lower calibrated cosines are rejected as `misaligned`."""
+    min_percentile: float | None = Field(None, ge=0, le=100)
+    """Given, it takes the place of `min_alignment`: this share of a medium's assets, in percent, is rejected, those
+    with the lowest cosines. It needs no knowledge of the model's scale."""
+    by_medium: dict[Medium, AlignLimit] = {}
+    """A limit of its own for images or videos, e.g. {video: {min_percentile: 10}}."""
+    by_category: dict[Medium, dict[str, AlignLimit]] = {}
+    """A limit of its own for a category, e.g. {image: {Natural/animal: {min_alignment: 0.2}}}."""
+    source_captions: bool = True
+    """A caption that came with an asset must fit as well: the lower of the two cosines counts. Off looks at the
+    description alone, e.g. where captions are in a language that the aligner does not read."""
+    min_category_assets: int = Field(50, ge=1)
+    """A category with fewer assets has no percentile of its own: it falls back to the limit of its medium."""
 
 
 class DuplicateSettings(Settings):
@@ -89,12 +130,33 @@ class DuplicateSettings(Settings):
 
 
 class RebalanceSettings(Settings):
-    """Category-wise rebalancing (PAPER 3.2, step 5)."""
+    """Category-wise rebalancing, each medium by itself (PAPER 3.2, step 5). Which assets of a category stay is drawn
+    by asset id and seed. Docs: the numbers of each target."""
 
-    enabled: bool = False
-    """Off keeps everything."""
+    target: Literal["none", "cap", "uniform", "qwen3-vl", "shares", "counts"] = "none"
+    """`none` keeps everything; `cap` at most `max_per_category` (MetaCLIP); `uniform` equal shares; `qwen3-vl` the
+    shares of PAPER 3.2, figure 4; `shares` and `counts` those of `quotas`."""
     max_per_category: int = Field(1000, ge=1)
-    """Assets kept of one category and medium, chosen by asset id and seed."""
+    """`cap`: assets kept of one category and medium."""
+    quotas: dict[Medium, dict[str, NonNegative]] = {}
+    """`shares`: weights; `counts`: assets. By `Group/category`, or by `Group` for what its named categories leave,
+    evenly. A medium that is not named is kept whole."""
+    total: int | None = Field(None, ge=1)
+    """Targets by shares: assets of a medium when every category can fill its share. None: as many as
+    `min_overlap` allows."""
+    min_overlap: float = Field(0.9, gt=0, le=1)
+    """Targets by shares, without `total`: how much of the kept distribution must agree with the target (1 minus the
+    total variation distance). 1 keeps the shares exactly and few assets, less keeps more of the full categories."""
+
+    @model_validator(mode="after")
+    def _read(self) -> RebalanceSettings:
+        """Quotas are for two of the targets, and needed there."""
+        if (self.target in ("shares", "counts")) != bool(self.quotas):
+            raise ValueError(f"target is {self.target} and quotas is {self.quotas}; targets shares and counts need it")
+        for medium, numbers in self.quotas.items():
+            if self.target == "counts" and any(number != int(number) for number in numbers.values()):
+                raise ValueError(f"quotas.{medium}: counts are whole numbers, found {numbers}")
+        return self
 
 
 class ColumnSettings(Settings):
@@ -263,11 +325,20 @@ class Config(Settings):
 
 def _nearest(key: str, location: tuple[str | int, ...], model: type[BaseModel]) -> str:
     """The valid dotted key that `key` at `location` most likely meant."""
+    inner: Any = model
     for part in location[:-1]:
-        inner = model.model_fields[str(part)].annotation
-        model = inner if isinstance(inner, type) and issubclass(inner, BaseModel) else model
-    close = difflib.get_close_matches(key, list(model.model_fields), n=1, cutoff=0.0)
+        known = _model_in(inner)
+        # Below a mapping stand names of the user's own, then what the mapping holds.
+        inner = known.model_fields[str(part)].annotation if known else get_args(inner)[-1]
+    known = _model_in(inner) or model
+    close = difflib.get_close_matches(key, list(known.model_fields), n=1, cutoff=0.0)
     return ".".join([*map(str, location[:-1]), close[0]])
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The settings that an annotation stands for, also where they may be None."""
+    choices = [annotation, *(get_args(annotation) if type(None) in get_args(annotation) else ())]
+    return next((c for c in choices if isinstance(c, type) and issubclass(c, BaseModel)), None)
 
 
 def parse_config(data: dict[str, Any], origin: str) -> Config:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from typing import Any
 
 from jinja2 import FunctionLoader, StrictUndefined
@@ -45,6 +46,13 @@ LANGUAGES = {
 }
 
 
+def _readable(value: object, **options: Any) -> str:
+    """JSON in the letters of every script, which a model reads better than their escapes; what is not
+    printable (controls, marks that turn the direction of text, line separators) stays escaped."""
+    text = json.dumps(value, ensure_ascii=False, **options)
+    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
+
+
 # No autoescape: prompts are plain text. Templates pass every foreign value through `tojson`,
 # which also writes <, > and & as escapes, so no value can close the block it stands in.
 _ENVIRONMENT = ImmutableSandboxedEnvironment(
@@ -54,6 +62,8 @@ _ENVIRONMENT = ImmutableSandboxedEnvironment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+_ENVIRONMENT.policies["json.dumps_kwargs"] = {"sort_keys": False}
+_ENVIRONMENT.policies["json.dumps_function"] = _readable
 
 
 def language_name(code: str) -> str:

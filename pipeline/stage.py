@@ -12,8 +12,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from pipeline.errors import StageError
 from pipeline.schemas import REJECT
@@ -149,6 +151,11 @@ def rejects(stage: str, verdicts: Sequence[tuple[str, str] | None]) -> pa.Array:
         [None if v is None else {"stage": stage, "reason": v[0], "detail": v[1]} for v in verdicts],
         REJECT,
     )
+
+
+def shared_rejects(stage: str, verdicts: Sequence[tuple[str, str]], which: NDArray[np.int64]) -> pa.Array:
+    """The `reject` column of a large pool: `which` [N] indexes `verdicts`, -1 for a row that goes on."""
+    return rejects(stage, verdicts).take(pa.array(which, mask=which < 0))
 
 
 def live(table: pa.Table) -> pa.Table:

@@ -133,12 +133,14 @@ def filled(schema: Schema, seed: int, definitions: Schema, key: str = "value") -
         text += "x" * (schema.get("minLength", 0) - len(text))
         return text[: schema.get("maxLength", len(text))]
     if kind in ("integer", "number"):
-        return _number(schema, kind)
+        return _number(schema, kind, seed)
     return None if kind == "null" else seed % 2 == 0
 
 
-def _number(schema: Schema, kind: str) -> float | int:
-    """The least value allowed, or 0 where that is."""
+def _number(schema: Schema, kind: str, seed: int) -> float | int:
+    """One of 101 even steps from minimum to maximum where there are both; else the least value allowed, or 0."""
+    if kind == "number" and "minimum" in schema and "maximum" in schema:
+        return float(schema["minimum"] + (schema["maximum"] - schema["minimum"]) * (seed % 101) / 100)
     if "minimum" in schema:
         return schema["minimum"]  # type: ignore[no-any-return]
     if "exclusiveMinimum" in schema:

@@ -21,8 +21,7 @@ _SETTINGS = {
     "pool": (
         ("vlm", "Annotator", "writes category, description and the examples of the tasks"),
         ("aligner", "Aligner", "checks that a description fits the pixels; another model than the annotator"),
-        ("seed_pool.align.min_alignment", "Alignment limit", "assets below this calibrated cosine are rejected"),
-        ("seed_pool.rebalance.enabled", "Rebalancing", "whether categories are cut to a quota"),
+        ("seed_pool.rebalance.target", "Rebalancing", "the distribution of categories that the pool is cut towards"),
         ("seed", "Seed", "of every random choice"),
     ),
     "mine": (

@@ -19,6 +19,7 @@ from pipeline.store.shards import Manifest, read_manifest
 KEPT_TILES = 96
 REJECTED_TILES = 96
 MAX_CATEGORIES = 60
+MAX_LINES = 5  # limits of categories drawn in a chart; the table below it has them all
 _TILE = ["asset_id", "uri", "media", "width_px", "height_px", "start_s", "end_s"]
 
 
@@ -46,6 +47,18 @@ class CategoryRow:
     medium: str  # empty where the counts do not tell media apart
     before: int | None
     after: int
+    quota: int | None  # that rebalancing gave it; None where it had none
+
+
+@dataclass(frozen=True)
+class LimitRow:
+    """The lowest alignment that stayed, of a medium or of a category that has its own."""
+
+    medium: str
+    category: str | None
+    at: float
+    percentile: float | None  # of its assets, where the limit was asked for so
+    assets: int
 
 
 @dataclass(frozen=True)
@@ -76,8 +89,9 @@ class PoolView:
     reasons: list[tuple[str, int]]  # most frequent first
     categories: list[CategoryRow]
     other_categories: int  # not shown
-    rebalanced: bool
-    alignment: Chart | None
+    target: str  # of rebalancing; "none" where it was off
+    alignment: tuple[Chart, ...]  # one a medium
+    limits: list[LimitRow]
     kept_tiles: list[Tile]
     rejected_tiles: list[Tile]
     manifest: Manifest
@@ -102,8 +116,7 @@ class _Scan:
     categories: Counter[str]
     reasons: Counter[str]
     by_stage: dict[str, Counter[str]]
-    aligned: Tally
-    misaligned: Tally
+    alignment: dict[str, tuple[Tally, Tally]]  # by medium: of kept and of misaligned assets
     kept: Draw
     rejected: Draw
 
@@ -118,6 +131,10 @@ def pool_view(out: Path, thumbs: Thumbnails) -> PoolView | None:
     told = read.summary(folder)
     stages = _stages(told) or _stages_of_shards(scan)
     categories = _categories(told, scan.categories)
+    limits = [
+        LimitRow(limit["media"], limit["category"], limit["at"], limit["percentile"], limit["assets"])
+        for limit in told.get("alignment_limits", [])
+    ]
     kept = read.take(
         folder / "assets", scan.kept.chosen(), [*_TILE, "category", "category_confidence", "description", "alignment"]
     )
@@ -132,8 +149,9 @@ def pool_view(out: Path, thumbs: Thumbnails) -> PoolView | None:
         reasons=_ranked(scan.reasons),
         categories=categories[:MAX_CATEGORIES],
         other_categories=max(0, len(categories) - MAX_CATEGORIES),
-        rebalanced=bool(read.setting(manifest.config, "seed_pool.rebalance.enabled")),
-        alignment=_alignment(scan, manifest),
+        target=str(read.setting(manifest.config, "seed_pool.rebalance.target") or "none"),
+        alignment=tuple(_alignment(medium, scan, limits) for medium in sorted(scan.alignment)),
+        limits=limits,
         kept_tiles=[_kept_tile(row, thumbs) for row in kept],
         rejected_tiles=[_rejected_tile(row, thumbs) for row in lost],
         manifest=manifest,
@@ -141,23 +159,29 @@ def pool_view(out: Path, thumbs: Thumbnails) -> PoolView | None:
 
 
 def _scanned(folder: Path) -> _Scan:
-    scan = _Scan(set(), Counter(), Counter(), Counter(), {}, Tally(), Tally(), Draw(KEPT_TILES), Draw(REJECTED_TILES))
+    scan = _Scan(set(), Counter(), Counter(), Counter(), {}, {}, Draw(KEPT_TILES), Draw(REJECTED_TILES))
     for table in read.batches(folder / "assets", ["uri", "media", "start_s", "category", "alignment"]):
         media, category = table.column("media").to_pylist(), table.column("category").to_pylist()
         scan.media.update(media)
         scan.categories.update(f"{m}: {c}" for m, c in zip(media, category, strict=True))
-        scan.aligned.add(_floats(table, "alignment"))
+        _align(scan, table, media, misaligned=False)
         _offer(scan, scan.kept, table, category)
-    for table in read.batches(folder / "rejected", ["uri", "start_s", "alignment", "stage", "reason"]):
+    for table in read.batches(folder / "rejected", ["uri", "media", "start_s", "alignment", "stage", "reason"]):
         reasons = table.column("reason").to_pylist()
         scan.reasons.update(reasons)
         for stage, reason in zip(table.column("stage").to_pylist(), reasons, strict=True):
             scan.by_stage.setdefault(stage, Counter())[reason] += 1
-        scan.misaligned.add(
-            _floats(table.filter(pa.array([r == "misaligned" for r in reasons], pa.bool_())), "alignment")
-        )
+        lost = table.filter(pa.array([r == "misaligned" for r in reasons], pa.bool_()))
+        _align(scan, lost, lost.column("media").to_pylist(), misaligned=True)
         _offer(scan, scan.rejected, table, reasons)
     return scan
+
+
+def _align(scan: _Scan, table: pa.Table, media: list[str], *, misaligned: bool) -> None:
+    for medium in set(media):
+        tallies = scan.alignment.setdefault(medium, (Tally(), Tally()))
+        mine = table.filter(pa.array([m == medium for m in media], pa.bool_()))
+        tallies[misaligned].add(_floats(mine, "alignment"))
 
 
 def _offer(scan: _Scan, draw: Draw, table: pa.Table, groups: list[str]) -> None:
@@ -202,11 +226,13 @@ def _categories(told: dict[str, Any], counted: Counter[str]) -> list[CategoryRow
     if before is not None and not any(": " in name for name in before):
         counted = _without_medium(counted)
     names = set(counted) | set(before or {})
+    quotas = {f"{q['media']}: {q['category']}": q["quota"] for q in told.get("quotas", [])}
     rows = []
     for name in names:
         medium, colon, category = name.partition(": ")
         old = None if before is None else before.get(name, 0)
-        rows.append(CategoryRow(category if colon else name, medium if colon else "", old, counted.get(name, 0)))
+        kept, quota = counted.get(name, 0), quotas.get(name)
+        rows.append(CategoryRow(category if colon else name, medium if colon else "", old, kept, quota))
     return sorted(rows, key=lambda r: (r.medium, -(r.before or r.after), r.name))
 
 
@@ -217,17 +243,25 @@ def _without_medium(counted: Counter[str]) -> Counter[str]:
     return merged
 
 
-def _alignment(scan: _Scan, manifest: Manifest) -> Chart | None:
-    if scan.aligned.total + scan.misaligned.total == 0:
-        return None
-    limit = read.setting(manifest.config, "seed_pool.align.min_alignment")
+def _alignment(medium: str, scan: _Scan, limits: list[LimitRow]) -> Chart:
+    """How a medium's alignment is spread, with its own limit and the lowest and highest of its categories'."""
+    kept, lost = scan.alignment[medium]
+    mine = [limit for limit in limits if limit.medium == medium]
+    own = sorted((limit for limit in mine if limit.category), key=lambda limit: limit.at)
+    drawn = [limit for limit in mine if not limit.category] + (own if len(own) <= MAX_LINES else [own[0], own[-1]])
     return histogram(
-        "Alignment of description and pixels",
+        f"Alignment of description and pixels, {medium}",
         "calibrated cosine",
-        [Series("kept", "series-1", scan.aligned), Series("misaligned", "series-2", scan.misaligned)],
-        [] if limit is None else [Line(f"limit {limit:g}", float(limit))],
+        [Series("kept", "series-1", kept), Series("misaligned", "series-2", lost)],
+        [Line(_line(limit), limit.at) for limit in drawn],
         stacked=True,
     )
+
+
+def _line(limit: LimitRow) -> str:
+    name = f"{limit.category.rpartition('/')[2]}: " if limit.category else ""
+    how = "" if limit.percentile is None else f", lowest {limit.percentile:g} %"
+    return f"{name}limit {limit.at:.3g}{how}"
 
 
 def _place(row: dict[str, Any]) -> Place:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pipeline.media.reasons import REASONS
+from pipeline.models.replies import REFUSALS
 
 _POOL = {
     "ambiguous_name": "its name is written like another file's",
@@ -17,6 +18,7 @@ _POOL = {
     "duplicate": "the same bytes as another file",
     "near_duplicate": "looks like another asset (perceptual hashes agree)",
     "low_confidence": "the annotator is not sure of its category",
+    "unknown_category": "the annotator named a category that the taxonomy does not have",
     "misaligned": "a second model finds that the description does not fit",
     "over_quota": "its category is full; rebalancing left it out",
     "stage_error": "a stage failed on this row; the detail names the error",
@@ -31,16 +33,12 @@ _SYNTH = {
     "empty_query": "no words in the query",
     "empty_answer": "no words in the answer",
     "empty_negative": "no words in the wrong answer",
-    "empty_reply": "the model answered nothing",
     "empty_span": "a span without length",
     "span_outside_video": "a span that the video does not have",
     "span_outside_segments": "a span that lies in no kept segment",
     "irrelevant_span_too_close": "no clear gap between the moment and the irrelevant span",
     "description_too_long": "more words than the prompt allows",
     "wrong_language": "not written in the language that was asked for",
-    "malformed_reply": "the reply is not one JSON object",
-    "schema_violation": "the reply lacks a key, or has one too many or of the wrong kind",
-    "reply_truncated": "the reply was cut off before its end",
 }
 _MINE = {
     "no_positive_in_top_k": "none of its positives was among the recalled documents",
@@ -62,7 +60,9 @@ _STAGES = {
     "duplicates": "same bytes, or nearly the same look",
     "measure": "colours, light, motion, text",
     "label": "category, confidence, description",
-    "align": "does the description fit the pixels, says a second model",
+    "categorise": "puts categories outside the taxonomy under the nearest one",
+    "similarity": "how well the description fits the pixels, says a second model",
+    "align": "drops what fits least: below a figure, or the lowest percent",
     "rebalance": "limits each category to its quota",
 }
 _TASKS = {
@@ -78,7 +78,7 @@ _TASKS = {
 
 def meaning_of_reject(code: str) -> str:
     """A reject's reason in words; the code itself, spelt out, where it is not known here."""
-    known = {**REASONS, **_POOL, **_SYNTH, **_MINE}
+    known = {**REASONS, **REFUSALS, **_POOL, **_SYNTH, **_MINE}
     return known.get(code, code.replace("_", " "))
 
 

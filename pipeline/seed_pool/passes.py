@@ -9,11 +9,14 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from pipeline.seed_pool.sources.rows import STAGE as DISCOVER
 from pipeline.stage import ROW, Counts, Progress, Step, Stopwatch, counts, dead, live
 from pipeline.store.resume import CHUNK_ROWS, Shards
 from pipeline.store.shards import regrouped
+
+Positions = NDArray[np.int64]  # of rows
 
 
 class Tally:
@@ -47,16 +50,23 @@ class Rows:
     def step(self, name: str, tally: Tally, reads: Sequence[str], decide: Callable[[pa.Table], pa.Array]) -> None:
         """Let a pool step see `reads` of the live rows and give each a reject or null."""
         began = time.perf_counter()
-        rejected = pc.is_valid(self.read(["reject"]).column("reject")).combine_chunks()
-        if self.verdicts is not None:
-            rejected = pc.or_(rejected, pc.is_valid(self.verdicts))
-        going_on = np.flatnonzero(~rejected.to_numpy(zero_copy_only=False))
+        going_on = self._going_on()
         decided = decide(self.read(reads).take(pa.array(going_on)))
         new = np.flatnonzero(pc.is_valid(decided).to_numpy(zero_copy_only=False))
         self._remember(going_on[new], decided.take(pa.array(new)))
         seconds = round(time.perf_counter() - began, 3)
         reasons = Counter(pc.struct_field(decided.take(pa.array(new)), "reason").to_pylist())
         tally.counts.append(Counts(name, len(going_on), len(going_on), dict(sorted(reasons.items())), seconds))
+
+    def live(self, columns: Sequence[str]) -> pa.Table:
+        """Narrow columns of the rows without any reject."""
+        return self.read(columns).take(pa.array(self._going_on()))
+
+    def _going_on(self) -> Positions:
+        rejected = pc.is_valid(self.read(["reject"]).column("reject")).combine_chunks()
+        if self.verdicts is not None:
+            rejected = pc.or_(rejected, pc.is_valid(self.verdicts))
+        return np.flatnonzero(~rejected.to_numpy(zero_copy_only=False))
 
     def alive(self) -> Iterator[pa.Table]:
         """The rows without any reject, a chunk at a time, at least one table."""
@@ -85,7 +95,7 @@ class Rows:
             first += len(table)
             yield table
 
-    def _remember(self, rows: np.ndarray[tuple[int], np.dtype[np.int64]], rejects: pa.Array) -> None:
+    def _remember(self, rows: Positions, rejects: pa.Array) -> None:
         n = len(self.read([ROW]))
         place = np.full(n, -1, np.int64)
         place[rows] = np.arange(len(rows))

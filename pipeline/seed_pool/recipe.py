@@ -15,22 +15,29 @@ from pipeline.atomic import clear_leftovers
 from pipeline.config import Config
 from pipeline.errors import ConfigError, UsageError
 from pipeline.media.frames import FrameStore
+from pipeline.prompts import prompt_hash
 from pipeline.schemas import ASSETS, ASSETS_REJECTED
-from pipeline.seed_pool.align import AlignSource, alignment
+from pipeline.seed_pool.align import NAME as ALIGN
+from pipeline.seed_pool.align import READS as ALIGNED
+from pipeline.seed_pool.align import alignment_limits, check_categories, misaligned
 from pipeline.seed_pool.duplicates import NAME as DUPLICATES
 from pipeline.seed_pool.duplicates import READS, find_duplicates
-from pipeline.seed_pool.label import LabelSource, labelling
+from pipeline.seed_pool.label import LabelSource
+from pipeline.seed_pool.label_by_classifier import by_classifier
+from pipeline.seed_pool.label_by_vlm import TEMPLATE, by_vlm, nearest_category
 from pipeline.seed_pool.measure import PixelSource, measuring
 from pipeline.seed_pool.passes import Rows, Tally
 from pipeline.seed_pool.probe import probing
 from pipeline.seed_pool.quality import quality
+from pipeline.seed_pool.quotas import quotas, targets
 from pipeline.seed_pool.rebalance import NAME as REBALANCE
 from pipeline.seed_pool.rebalance import READS as BALANCED
-from pipeline.seed_pool.rebalance import rebalance
+from pipeline.seed_pool.rebalance import rebalance, supply
 from pipeline.seed_pool.scenes import SplitSettings, scenes
+from pipeline.seed_pool.similarity import SimilaritySource, similarity
 from pipeline.seed_pool.sources import Source, open_source
 from pipeline.seed_pool.sources.rows import tables
-from pipeline.seed_pool.taxonomy import load_taxonomy
+from pipeline.seed_pool.taxonomy import Taxonomy, load_taxonomy
 from pipeline.stage import Counts, ModelRef, Progress, Runner, Step
 from pipeline.store.fingerprint import code_of, fingerprint
 from pipeline.store.resume import CHUNK_ROWS, forget, resumable_map
@@ -66,13 +73,17 @@ def build_seed_pool(
     weights make another pool. Raises UsageError when `source` is missing, holds nothing, or holds
     `out`, ConfigError where a model would check itself.
     """
-    opened = open_source(source, config.seed_pool.sources)
+    settings = config.seed_pool
+    taxonomy = load_taxonomy(settings.label.taxonomy)
+    check_categories(settings.align, taxonomy)
+    wanted = targets(settings.rebalance, taxonomy)
+    opened = open_source(source, settings.sources)
     folder, work = out / "seed_pool", out / ".work"
     if opened.holds(out.resolve()):
         raise UsageError(f"output {out} lies inside the input {source}; choose another --out, or it would mine itself")
     _check_models(config)
     clear_leftovers(work)
-    key = _fingerprint(opened, config, models)
+    key = _fingerprint(opened, config, taxonomy, models)
     if not overwrite and (done := _finished(folder, key)):
         return done
 
@@ -82,14 +93,17 @@ def build_seed_pool(
         forget(meanings)
     store = FrameStore(out / "cache", Path(opened.media_root), config.frames)
     tally = Tally(progress)
-    shaping, knowing = structure(store, config), knowledge(store, config)
+    shaping, knowing = structure(store, config), knowledge(store, taxonomy, config)
     segments = Rows(resumable_map(run, shaping, tables(opened.found(), CHUNK_ROWS), shapes, tally.watch))
     tally.mapped(shaping, segments)
-    segments.step(DUPLICATES, tally, READS, lambda t: find_duplicates(t, config.seed_pool.duplicates))
+    segments.step(DUPLICATES, tally, READS, lambda t: find_duplicates(t, settings.duplicates))
     known = Rows(resumable_map(run, knowing, segments.alive(), meanings, tally.watch))
     tally.mapped(knowing, known)
+    limits = alignment_limits(known.live(ALIGNED), settings.align)
+    known.step(ALIGN, tally, ALIGNED, lambda t: misaligned(t, limits))
     before = known.categories()
-    known.step(REBALANCE, tally, BALANCED, lambda t: rebalance(t, config.seed_pool.rebalance, config.seed))
+    allowed = quotas(supply(known.live(BALANCED)), wanted, settings.rebalance)
+    known.step(REBALANCE, tally, BALANCED, lambda t: rebalance(t, allowed, config.seed))
 
     manifest = Manifest(0, key, config.model_dump(mode="json"), opened.media_root)
     lost = write_dataset(folder / "rejected", chain(segments.dead(), known.dead()), ASSETS_REJECTED, manifest, work)
@@ -101,6 +115,8 @@ def build_seed_pool(
         "counts": [asdict(c) for c in tally.counts],
         "category_before": before,
         "category_after": known.categories(),
+        "alignment_limits": [asdict(limit) for limit in limits],
+        "quotas": [asdict(quota) for quota in allowed],
     }
     write_json(folder / "summary.json", summary)
     forget(shapes)
@@ -117,27 +133,31 @@ def structure(store: FrameStore, config: Config) -> list[Step]:
     ]
 
 
-def knowledge(store: FrameStore, config: Config) -> list[Step]:
-    """The stages that see assets with their frames: facts, labels, alignment."""
+def knowledge(store: FrameStore, taxonomy: Taxonomy, config: Config) -> list[Step]:
+    """The stages that see assets with their frames: facts, labels, similarity of pixels and text."""
     pixels = PixelSource(store.media_root, store.cache, store.settings)
-    label = config.seed_pool.label
-    return [
-        measuring(pixels, ModelRef("text_reader", config.vlm)),
-        labelling(
-            LabelSource(pixels, load_taxonomy(label.taxonomy), label, config.synth.facts),
-            ModelRef("classifier", config.vlm),
-        ),
-        alignment(
-            AlignSource(pixels, config.seed_pool.align, config.aligner.score_map), ModelRef("embedder", config.aligner)
-        ),
-    ]
+    source = SimilaritySource(pixels, config.aligner.score_map, config.seed_pool.align.source_captions)
+    return [*_annotators(pixels, taxonomy, config), similarity(source, ModelRef("embedder", config.aligner))]
+
+
+def _annotators(pixels: PixelSource, taxonomy: Taxonomy, config: Config) -> list[Step]:
+    """The stages that label assets. The builtin annotator speaks of measurements alone; a VLM needs none."""
+    label = LabelSource(pixels, taxonomy, config.seed_pool.label, config.synth.facts)
+    if config.vlm.adapter == "builtin":
+        return [
+            measuring(pixels, ModelRef("text_reader", config.vlm)),
+            by_classifier(label, ModelRef("classifier", config.vlm)),
+        ]
+    asking = by_vlm(label, ModelRef("vlm", config.vlm), config.vlm.batch_size)
+    outside = [nearest_category(label, ModelRef("embedder", config.aligner))]
+    return [asking, *(outside if config.seed_pool.label.outside == "nearest" else [])]
 
 
 def _check_models(config: Config) -> None:
     """Alignment asks a second opinion. Raises ConfigError where the annotator would check itself."""
-    if (config.vlm.adapter, config.vlm.model) == (config.aligner.adapter, config.aligner.model):
+    if config.vlm.adapter == config.aligner.adapter == "builtin" and config.vlm.model == config.aligner.model:
         raise ConfigError(
-            f"vlm and aligner are both {config.vlm.adapter} {config.vlm.model!r}: a model cannot check its own labels; "
+            f"vlm and aligner are both the builtin {config.vlm.model!r}: a model cannot check its own labels; "
             "name another one with --set aligner.model=..."
         )
 
@@ -156,8 +176,8 @@ def _finished(folder: Path, key: str) -> SeedPool | None:
     return SeedPool(folder, assets.rows, rejected.rows, [], reused=True)
 
 
-def _fingerprint(source: Source, config: Config, models: Mapping[str, str]) -> str:
-    """Names what a pool is made from: the media, the settings, the taxonomy, the models, the code."""
+def _fingerprint(source: Source, config: Config, taxonomy: Taxonomy, models: Mapping[str, str]) -> str:
+    """Names what a pool is made from: the media, the settings, the taxonomy, the prompt, the models, the code."""
     listing = hashlib.sha256()
     for identity in source.identities():
         listing.update(json.dumps(identity).encode())
@@ -165,7 +185,8 @@ def _fingerprint(source: Source, config: Config, models: Mapping[str, str]) -> s
         files=listing.hexdigest(),
         root=source.media_root,
         config=_relevant(config),
-        taxonomy=load_taxonomy(config.seed_pool.label.taxonomy).model_dump(mode="json"),
+        taxonomy=taxonomy.model_dump(mode="json"),
+        prompt=prompt_hash(TEMPLATE),
         models=dict(models),
         code=code_of("pipeline.seed_pool", "pipeline.media", "pipeline.models"),
     )

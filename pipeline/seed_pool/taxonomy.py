@@ -1,25 +1,31 @@
-"""The two-level category trees of configs/taxonomy.yaml (PAPER 3.2, figure 4)."""
+"""The two-level category trees of configs/taxonomy.yaml (PAPER 3.2, figure 4), and a user's own over them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import yaml
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
-from pipeline.config import Settings
+from pipeline.config import Medium, Settings
 from pipeline.errors import ConfigError
 from pipeline.models.protocols import ClassInfo
 from pipeline.resources import read_config_text
+from pipeline.text import normalised
+
+MEDIA: tuple[Medium, ...] = ("image", "video")
+BASE = "taxonomy.yaml"  # what `extends` may name: the trees that are shipped
 
 
 class Category(Settings):
     """A leaf of the tree."""
 
-    describe: str
+    describe: str = Field(min_length=1)
     """What belongs here, in words."""
     hypernyms: tuple[str, ...] = ()
     """WordNet nouns whose classes belong here."""
@@ -39,17 +45,51 @@ class Taxonomy(Settings):
         return {f"{group}/{name}": c for group, leaves in tree.items() for name, c in leaves.items()}
 
 
+class _NoKeyTwice(yaml.SafeLoader):
+    """YAML keeps the last of two equal keys without a word; here the second is an error."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if isinstance(key, str) and key in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"{key!r} stands twice", key_node.start_mark)
+            seen.add(key if isinstance(key, str) else id(key_node))
+        return super().construct_mapping(node, deep)
+
+
 def load_taxonomy(name: str) -> Taxonomy:
-    """Read a file of configs/ or a path. Raises ConfigError naming the file and the key."""
-    path = Path(name)
+    """Read a file of configs/ or a path. Raises ConfigError naming the file and the key.
+
+    A file with `extends: taxonomy.yaml` stands over the shipped trees: a group or category it
+    names is added or takes the place of the shipped one, and null in its place removes it. A
+    file without stands alone and must have a category for each medium.
+    """
+    data = _read(name)
+    base = data.pop("extends", None)
+    if base is not None:
+        if base != BASE:
+            raise ConfigError(f"{name}: extends is {base!r}; the one tree that can be extended is {BASE}")
+        data = _over(_read(BASE), data, name)
     try:
-        text = path.read_text(encoding="utf-8") if path.is_file() else read_config_text(name)
-        return Taxonomy.model_validate(yaml.safe_load(text))
+        taxonomy = Taxonomy.model_validate(data)
     except ValidationError as error:
         first = error.errors()[0]
-        raise ConfigError(f"{name}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
-    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"seed_pool.label.taxonomy: cannot read {name}: {error}") from error
+        raise ConfigError(f"{name}: {'.'.join(map(str, first['loc'])) or 'file'}: {first['msg']}") from error
+    for media in MEDIA:
+        _check_names(name, media, taxonomy)
+    return taxonomy
+
+
+def nearest_name(name: str, names: Iterable[str]) -> str:
+    """The one of `names` that `name` most likely meant, for messages: by its leaf as well as in full."""
+    known = list(names)
+    by_fold = {known_name.casefold(): known_name for known_name in known}
+    by_leaf = {known_name.rpartition("/")[2].casefold(): known_name for known_name in reversed(known)}
+    wanted = name.casefold()
+    close = difflib.get_close_matches(wanted, by_fold, n=1, cutoff=0.6)
+    leaf = difflib.get_close_matches(wanted.rpartition("/")[2], by_leaf, n=1, cutoff=0.0)
+    return by_fold[close[0]] if close else by_leaf[leaf[0]]
 
 
 def assign(classes: Sequence[ClassInfo], categories: Sequence[Category]) -> NDArray[np.int64]:
@@ -61,3 +101,64 @@ def assign(classes: Sequence[ClassInfo], categories: Sequence[Category]) -> NDAr
     by_noun = {noun: i for i, c in reversed(list(enumerate(categories))) for noun in c.hypernyms}
     found = [next((by_noun[n] for n in (c.name, *c.hypernyms) if n in by_noun), -1) for c in classes]
     return np.array(found, dtype=np.int64)
+
+
+def _read(name: str) -> dict[str, Any]:
+    path = Path(name)
+    try:
+        text = path.read_text(encoding="utf-8") if path.is_file() else read_config_text(name)
+        data = yaml.load(text, Loader=_NoKeyTwice)  # noqa: S506 -- a subclass of SafeLoader
+    except (OSError, UnicodeDecodeError, RecursionError) as error:
+        raise ConfigError(f"seed_pool.label.taxonomy: cannot read {name}: {error}") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{name} is not valid YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(data, dict):
+        raise ConfigError(f"{name} holds a {type(data).__name__}, not the trees 'image:' and 'video:'")
+    return data
+
+
+def _over(base: dict[str, Any], data: dict[str, Any], name: str) -> dict[str, Any]:
+    """The trees of `base` with those of `data` over them, down to a category, which is replaced whole."""
+    trees = dict(base)
+    for media, tree in data.items():
+        groups = dict(trees.get(media, {}))
+        for group, leaves in _mapping(tree, f"{name}: {media}").items():
+            if leaves is None:
+                _remove(groups, group, f"{name}: {media}")
+                continue
+            merged = dict(groups.get(group, {}))
+            for leaf, category in _mapping(leaves, f"{name}: {media}.{group}").items():
+                if category is None:
+                    _remove(merged, leaf, f"{name}: {media}.{group}")
+                else:
+                    merged[leaf] = category
+            groups[group] = merged
+        trees[media] = groups
+    return trees
+
+
+def _mapping(value: Any, where: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ConfigError(f"{where} holds {value!r}, not names with what stands below them")
+    return value
+
+
+def _remove(names: dict[str, Any], name: str, where: str) -> None:
+    if name not in names:
+        raise ConfigError(f"{where}.{name} is null, which removes it, but {BASE} has no such name")
+    del names[name]
+
+
+def _check_names(file: str, media: str, taxonomy: Taxonomy) -> None:
+    """A name must survive as a key, in a prompt and as `Group/category`."""
+    seen: dict[str, str] = {}
+    for group, leaves in (taxonomy.image if media == "image" else taxonomy.video).items():
+        for part in (group, *leaves):
+            if not part.isprintable() or part != " ".join(part.split()) or "/" in part or not normalised(part):
+                raise ConfigError(f"{file}: {media}: {part!r} is no name: use printable words without a slash")
+        for leaf in leaves:
+            full = f"{group}/{leaf}"
+            if (twin := seen.setdefault(full.casefold(), full)) != full:
+                raise ConfigError(f"{file}: {media}: {full!r} and {twin!r} differ in case only; keep one")
+    if not seen:
+        raise ConfigError(f"{file}: {media} has no category; name one, or extend the shipped trees: 'extends: {BASE}'")

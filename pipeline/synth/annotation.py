@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from pipeline.config import FrameSettings, SynthSettings
+from pipeline.models.replies import Refusal
 from pipeline.stage import PARENT, rejects
 from pipeline.synth.claims import to_json
 from pipeline.synth.subjects import SUBJECTS
@@ -25,7 +26,6 @@ ADDS = pa.schema(
         pa.field("wrong", pa.string()),
     ]
 )
-Refusal = tuple[str, str]  # reason, detail
 
 
 @dataclass(frozen=True)

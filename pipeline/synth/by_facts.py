@@ -5,8 +5,9 @@ from __future__ import annotations
 import pyarrow as pa
 
 from pipeline.config import FactSettings
+from pipeline.models.replies import Refusal
 from pipeline.stage import Resources, Split
-from pipeline.synth.annotation import ADDS, NAME, READS, Annotation, Refusal, children
+from pipeline.synth.annotation import ADDS, NAME, READS, Annotation, children
 from pipeline.synth.phrases import measured
 from pipeline.synth.subjects import subject
 from pipeline.synth.task import Stated, Subject, TaskSpec

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 import pyarrow as pa
-from pydantic import ValidationError
 
 from pipeline.config import SynthSettings
-from pipeline.errors import MediaError, ModelError
+from pipeline.errors import MediaError
 from pipeline.media.frames import FrameStore
-from pipeline.models.protocols import Reply, Request, Vlm
+from pipeline.models.protocols import Request, Vlm
+from pipeline.models.replies import Refusal, ask, parse
 from pipeline.prompts import language_name, render
 from pipeline.stage import ModelRef, Resources, Split
-from pipeline.synth.annotation import ADDS, NAME, READS, Annotation, Refusal, children
+from pipeline.synth.annotation import ADDS, NAME, READS, Annotation, children
 from pipeline.synth.subjects import subject
 from pipeline.synth.task import Response, Span, Stated, Subject, TaskSpec
 from pipeline.synth.tasks import task
-
-SHOWN_CHARS = 200  # of a reply that is rejected
+from pipeline.text import shown_caption
 
 
 def by_vlm(settings: Annotation, model: ModelRef, batch_rows: int) -> Split:
@@ -28,7 +24,7 @@ def by_vlm(settings: Annotation, model: ModelRef, batch_rows: int) -> Split:
 
 
 def annotate(table: pa.Table, settings: Annotation, vlm: Vlm) -> pa.Table:
-    """Ask once for each subject whose media can be read; rejects are media reasons and those of `parse`."""
+    """Ask once for each subject whose media can be read; rejects are media reasons and those of `replies.parse`."""
     spec = task(settings.task)
     store = FrameStore(settings.cache, settings.media_root, settings.frames)
     whats = [subject(row) for row in table.to_pylist()]
@@ -39,11 +35,9 @@ def annotate(table: pa.Table, settings: Annotation, vlm: Vlm) -> pa.Table:
             asked.append((i, request(spec, what, language, settings.synth, store)))
         except MediaError as error:
             answers[i] = (error.reason, error.detail)
-    replies = vlm.generate([r for _, r in asked], spec.schema) if asked else []
-    if len(replies) != len(asked):
-        raise ModelError(f"the VLM gave {len(replies)} replies to {len(asked)} requests")
+    replies = ask(vlm, [r for _, r in asked], spec.schema)
     for (i, _), reply in zip(asked, replies, strict=True):
-        response = parse(reply, spec)
+        response = parse(reply, spec.response)
         answers[i] = (
             response if isinstance(response, tuple) else [Stated(_asset(whats[i], spec, response), response, ())]
         )
@@ -73,41 +67,11 @@ def request(spec: TaskSpec, what: Subject, language: str, settings: SynthSetting
     return Request(prompt(spec, what, language, settings), pixels)
 
 
-def parse(reply: Reply, spec: TaskSpec) -> Response | Refusal:
-    """Read one JSON object that fits the schema exactly, or say why the reply is none.
-
-    Reasons: `reply_truncated` (it stopped for its length), `empty_reply`, `malformed_reply` (no
-    JSON, or a key twice), `schema_violation` (keys, types, lengths, task type).
-    """
-    shown = reply.text[:SHOWN_CHARS]
-    if reply.finish_reason == "length":
-        return "reply_truncated", f"after {len(reply.text)} characters: {shown}"
-    if not reply.text.strip():
-        return "empty_reply", f"finish_reason {reply.finish_reason}"
-    try:
-        json.loads(reply.text, object_pairs_hook=_once, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        return "malformed_reply", f"{error}: {shown}"
-    try:
-        return spec.response.model_validate_json(reply.text)
-    except ValidationError as error:
-        first = error.errors()[0]
-        return "schema_violation", f"{'.'.join(map(str, first['loc'])) or 'reply'}: {first['msg']}: {shown}"
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    if len({key for key, _ in pairs}) != len(pairs):
-        raise ValueError("a key stands twice")
-    return dict(pairs)
-
-
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is no JSON number")
-
-
 def _known(what: Subject, index: int) -> dict[str, object]:
     segment = what.segments[index]
     known: dict[str, object] = {"file": what.uri, "category": segment.category, "description": segment.description}
+    if (caption := shown_caption(segment.source_caption)) is not None:
+        known["caption"] = caption
     if segment.span:
         known |= {
             "segment": index + 1,

@@ -11,8 +11,8 @@ from functools import cache
 import pyarrow as pa
 
 from pipeline.config import SynthSettings
+from pipeline.models.replies import Refusal
 from pipeline.stage import Resources, Stage, rejects
-from pipeline.synth.annotation import Refusal
 from pipeline.synth.subjects import subject
 from pipeline.synth.task import Example, Span, Subject
 from pipeline.synth.tasks import task

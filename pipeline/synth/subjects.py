@@ -12,7 +12,7 @@ from pipeline.schemas import ASSETS
 from pipeline.synth.claims import Seen
 from pipeline.synth.task import Segment, Span, Subject, TaskSpec
 
-_OF_SEGMENT = ("asset_id", "start_s", "end_s", "category", "description", "facts", "labels")
+_OF_SEGMENT = ("asset_id", "start_s", "end_s", "category", "description", "source_caption", "facts", "labels")
 _OF_FILE = ("uri", "media", "duration_s")
 SEGMENTS = pa.list_(pa.struct([ASSETS.field(n) for n in _OF_SEGMENT]))
 SUBJECTS = pa.schema(
@@ -60,6 +60,7 @@ def subject(row: Mapping[str, Any]) -> Subject:
                 s["category"] or "",
                 s["description"] or "",
                 Seen.of(s["facts"], s["labels"]),
+                s["source_caption"],
             )
             for s in row["segments"]
         ),

@@ -7,22 +7,20 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import Field, create_model
 
 from pipeline.config import FactSettings
+from pipeline.models.replies import MAX_CHARS_A_WORD, Answer
 from pipeline.synth.claims import Claim, Seen
 
 Medium = Literal["image", "video"]
 
-MAX_CHARS_A_WORD = 12  # maxLength of a description: constrained decoding must end somewhere
 MAX_ANSWER_CHARS = 300
 MAX_QUERY_CHARS = 500
 
 
-class Response(BaseModel):
-    """What an annotator fills in for one subject, keys in order. Gives JSON schema and parser."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, str_strip_whitespace=True)
+class Response(Answer):
+    """What an annotator fills in for one subject, keys in order."""
 
     description: str = Field(min_length=1, max_length=500 * MAX_CHARS_A_WORD)
     task_type: str
@@ -62,6 +60,7 @@ class Segment:
     category: str
     description: str
     seen: Seen | None  # None where nothing was measured
+    source_caption: str | None = None  # that came with the asset: data of a stranger
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,13 @@ def test_vlm_fills_any_response_model_with_valid_json() -> None:
     assert {r.finish_reason for r in replies} == {"stop"}
 
 
+def test_a_number_between_two_bounds_varies_with_the_request() -> None:
+    schema = {"type": "object", "properties": {"sure": {"type": "number", "minimum": 0, "maximum": 1}}}
+    said = [json.loads(r.text)["sure"] for r in FakeVlm().generate([Request(f"p{i}", ()) for i in range(40)], schema)]
+    assert all(0 <= value <= 1 for value in said)
+    assert len(set(said)) > 10
+
+
 def test_vlm_answers_by_the_function_it_was_given() -> None:
     vlm = FakeVlm(answer=lambda request, schema: json.dumps({"said": request.prompt, "keys": sorted(schema)}))
     assert json.loads(vlm.generate([Request("hello", ())], {"type": "object"})[0].text) == {

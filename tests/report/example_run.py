@@ -161,7 +161,8 @@ def write_pool(run: Run, summary: bool = True) -> None:
         ("duplicates", {"duplicate": 1}, 0.003),
         ("measure", {}, 21.9),
         ("label", {"stage_error": 1}, 75.2),
-        ("align", {"misaligned": 2}, 14.0),
+        ("similarity", {}, 14.0),
+        ("align", {"misaligned": 2}, 0.002),
         ("rebalance", {}, 0.001),
     ]
     counts = []
@@ -177,8 +178,19 @@ def write_pool(run: Run, summary: bool = True) -> None:
             "category_after": after,
             "kept": len(kept),
             "rejected": len(lost),
+            "alignment_limits": [
+                _limit("image", None, 0.2, None),
+                _limit("image", "Natural/animal", 0.25, 10.0),
+                _limit("video", None, 0.3, 5.0),
+            ],
+            "quotas": [{"media": "image", "category": "Natural/animal", "supply": 4, "quota": 3, "share": None}],
         },
     )
+
+
+def _limit(media: str, category: str | None, at: float, percentile: float | None) -> dict[str, Any]:
+    by = "min_alignment" if percentile is None else "min_percentile"
+    return {"media": media, "category": category, "at": at, "by": by, "percentile": percentile, "assets": 7}
 
 
 def _content(text: str | None = None, asset: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -116,7 +116,7 @@ def test_stages_and_reasons_are_told_with_their_counts(whole: Whole) -> None:
     _, _, page = whole
     for words in (
         "probe reads headers: medium, size, duration, hash 18 15 3",  # in, kept, rejected
-        "align does the description fit the pixels, says a second model 11 9 2",
+        "align drops what fits least: below a figure, or the lowest percent 11 9 2",
         "misaligned a second model finds that the description does not fit 2",
         "too_short a segment shorter than min_scene_s 1",
     ):
@@ -127,6 +127,28 @@ def test_categories_before_and_after_come_from_the_summary_and_the_shards(whole:
     _, _, page = whole
     assert "Natural/animal image 4 2" in page.text
     assert "Assets by category, before and after rebalancing" in page.text
+
+
+def test_alignment_is_drawn_for_each_medium_with_its_limits(whole: Whole) -> None:
+    run, source, page = whole
+    images, videos = re.findall(r'<svg class="plot"[^>]*aria-label="Alignment of.*?</svg>', source)
+    marked = r'<text class="mark[^>]*>([^<]+)<'
+    assert re.findall(marked, images) == ["limit 0.2", "animal: limit 0.25, lowest 10 %"]
+    assert re.findall(marked, videos) == ["limit 0.3, lowest 5 %"]
+    kept = [a["media"] for a in assets(run)]
+    assert f"image: kept {kept.count('image')}, misaligned 2" in images
+    assert f"video: kept {kept.count('video')}, misaligned 0" in videos
+    assert "Natural/animal image 7 0.250 the lowest 10 % go" in page.text
+    assert "images 7 0.200 this figure" in page.text
+
+
+def test_a_rebalanced_pool_shows_target_and_quotas(run: Run) -> None:
+    run.config = Config.model_validate({"seed_pool": {"rebalance": {"target": "cap"}}})
+    write_pool(run)
+    text = built(run)[1].text
+    assert "Rebalancing towards cap cuts each category to its quota" in text
+    assert "Natural/animal image 4 2 3" in text
+    assert "Natural/landscape image 2 1 –" in text
 
 
 def test_share_of_negatives_above_the_mean_positive_is_counted_in_the_rows(whole: Whole) -> None:
