@@ -39,7 +39,9 @@ class FrameSettings(Settings):
     max_duration_s: float = Field(4 * 3600.0, gt=0)
     """A longer video is rejected."""
     max_decode_s: float = Field(600.0, gt=0)
-    """Decoding of one file stops with a reject after this long."""
+    """Decoding of one file ends with a reject of the whole file after this long and the video's own length."""
+    isolate: bool = True
+    """Files are decoded in a child process, so that one that hangs or crashes a decoder costs no other."""
     thumbnail_px: int = Field(160, ge=32, le=512)
     """Longer side of the pictures in the report."""
 

@@ -28,7 +28,8 @@ REASONS = MappingProxyType(
         "corrupt_video": "the decoder stopped at damaged data",
         "too_many_pixels": "more pixels than max_pixels allows",
         "too_long": "longer than max_duration_s allows",
-        "decode_timeout": "decoding took longer than max_decode_s",
+        "decode_timeout": "decoding took longer than max_decode_s and the length of the video",
+        "decoder_crashed": "the process that decoded it died",
         "no_frames": "the span holds no frame",
         # segments of a video
         "too_short": "a segment shorter than min_scene_s",

@@ -6,6 +6,7 @@ Run as a module, this file is the child.
 
 from __future__ import annotations
 
+import atexit
 import importlib
 import json
 import os
@@ -16,6 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from pipeline.errors import MediaError
@@ -69,6 +71,14 @@ class Sandbox:
                 if pipe is not None:
                     pipe.close()
             self._child = None
+
+
+@lru_cache(maxsize=1)
+def decoder() -> Sandbox:
+    """The sandbox of this process; its child ends with the process."""
+    sandbox = Sandbox()
+    atexit.register(sandbox.close)
+    return sandbox
 
 
 def _started() -> subprocess.Popen[bytes]:

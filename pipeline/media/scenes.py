@@ -48,9 +48,9 @@ def iterate_segments(place: Place, frame_settings: FrameSettings, scene_settings
     """Yield the segments of a video, at least one, as the decoder passes them.
 
     A segment is rejected as too_short, black or static. When decoding fails midway the segment
-    that was open takes the reason (corrupt_video, decode_timeout, ...) and reaches to the
-    declared end; those before it are as good as any. Raises MediaError where not one frame can
-    be read.
+    that was open takes the reason (corrupt_video, too_long, ...) and reaches to the declared end;
+    those before it are as good as any. Raises MediaError where not one frame can be read, and
+    decode_timeout: how far a file came before it does not say the same on every machine.
     """
     with open_video(place, frame_settings) as video:
         sampler: Sampler | None = None
@@ -64,7 +64,7 @@ def iterate_segments(place: Place, frame_settings: FrameSettings, scene_settings
                 sampler.add(frame)
                 last = frame
         except MediaError as error:
-            if sampler is None or last is None:
+            if sampler is None or last is None or error.reason == "decode_timeout":
                 raise
             end_s = max(last.end_s, video.duration_s or 0.0)
             yield _segment(sampler, end_s, scene_settings, (error.reason, error.detail))

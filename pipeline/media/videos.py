@@ -115,10 +115,10 @@ class Video:
         first and then MediaError corrupt_video; decode_timeout, too_long and too_many_pixels
         likewise.
         """
-        deadline = time.monotonic() + self.settings.max_decode_s
+        limit_s = decode_limit_s(self.settings, self.duration_s)
         gap_s = 1 / (self.fps or 25.0)
         origin, last = None, None
-        for raw in self._decoded(deadline):
+        for raw in self._decoded(limit_s):
             check_pixels(raw.width, raw.height, self.settings.max_pixels)
             if raw.is_corrupt:
                 if last is None:
@@ -137,16 +137,16 @@ class Video:
             yield last
         self._check_end(last)
 
-    def _decoded(self, deadline: float) -> Iterator[VideoFrame]:
-        limit = self.settings.max_decode_s
+    def _decoded(self, limit_s: float) -> Iterator[VideoFrame]:
+        deadline = time.monotonic() + limit_s
         try:
             for packet in self.container.demux(self.stream):
                 for raw in packet.decode():
                     if time.monotonic() > deadline:
-                        raise MediaError("decode_timeout", f"more than {limit:g} s")
+                        raise MediaError("decode_timeout", f"more than {limit_s:.0f} s")
                     yield raw
                 if time.monotonic() > deadline:
-                    raise MediaError("decode_timeout", f"more than {limit:g} s")
+                    raise MediaError("decode_timeout", f"more than {limit_s:.0f} s")
         except av.FFmpegError as error:
             raise MediaError("corrupt_video", f"decoding stopped: {(error.strerror or str(error)).lower()}") from error
 
@@ -156,6 +156,11 @@ class Video:
         declared = self.stream_duration_s
         if declared is not None and declared - last.end_s > max(_MISSING_S, _MISSING_SHARE * declared):
             raise MediaError("corrupt_video", f"frames end at {last.end_s:.3f} s of {declared:.3f} s")
+
+
+def decode_limit_s(settings: FrameSettings, duration_s: float | None) -> float:
+    """Wall time that a file may take: a long video needs longer, a broken one must not stall a run."""
+    return settings.max_decode_s + min(duration_s or 0.0, settings.max_duration_s)
 
 
 def _opened(file: BinaryIO, kind: Kind, settings: FrameSettings) -> InputContainer:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import asdict
+from typing import Any
 
 import pyarrow as pa
 
 from pipeline.errors import MediaError
 from pipeline.media.fingerprint import file_sha256
 from pipeline.media.frames import FrameStore
-from pipeline.media.probe import Probe, probe
+from pipeline.media.probe import probe
 from pipeline.schemas import ASSETS
+from pipeline.seed_pool.isolation import apart, store_from_json, store_to_json
 from pipeline.stage import Resources, Stage, rejects
 
 NAME = "probe"
@@ -24,16 +27,23 @@ def probing(store: FrameStore) -> Stage:
 
 def probe_files(table: pa.Table, store: FrameStore) -> pa.Table:
     """Add medium, size in px, duration in s, fps and SHA-256; a file that is no medium is rejected."""
-    found: list[tuple[Probe | None, str | None, tuple[str, str] | None]] = []
+    shared = store_to_json(store)
+    found: list[tuple[dict[str, Any], tuple[str, str] | None]] = []
     for uri in table.column("uri").to_pylist():
         try:
-            place = store.place(uri)
-            found.append((probe(place, store.settings), file_sha256(place), None))
+            limit_s = store.settings.max_decode_s
+            found.append((apart(described, {"store": shared, "uri": uri}, limit_s, store.settings), None))
         except MediaError as error:
-            found.append((None, None, (error.reason, error.detail)))
-    columns = {n: pa.array([p and getattr(p, n) for p, _, _ in found], ADDS.field(n).type) for n in ADDS.names[:-1]}
-    hashes = pa.array([h for _, h, _ in found], pa.string())
-    return pa.table({**columns, "sha256": hashes, "reject": rejects(NAME, [v for _, _, v in found])})
+            found.append(({}, (error.reason, error.detail)))
+    columns = {f.name: pa.array([facts.get(f.name) for facts, _ in found], f.type) for f in ADDS}
+    return pa.table({**columns, "reject": rejects(NAME, [verdict for _, verdict in found])})
+
+
+def described(argument: dict[str, Any]) -> dict[str, Any]:
+    """What one file is, by name of ADDS; runs in the decoding process. Raises MediaError."""
+    store = store_from_json(argument["store"])
+    place = store.place(argument["uri"])
+    return {**asdict(probe(place, store.settings)), "sha256": file_sha256(place)}
 
 
 def asset_id(sha256: str, start_s: float | None, end_s: float | None) -> str:

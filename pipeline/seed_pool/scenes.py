@@ -11,13 +11,16 @@ from pipeline.config import SceneSettings
 from pipeline.errors import MediaError
 from pipeline.media.fingerprint import perceptual_hash
 from pipeline.media.frames import FrameStore, decode_jpeg, sample
-from pipeline.media.scenes import scan
+from pipeline.media.scenes import iterate_segments
+from pipeline.media.videos import decode_limit_s
 from pipeline.models.protocols import Pixels
 from pipeline.schemas import ASSETS
+from pipeline.seed_pool.isolation import apart, store_from_json, store_to_json
 from pipeline.seed_pool.probe import asset_id
 from pipeline.stage import PARENT, Resources, Split, rejects
 
 NAME = "scenes"
+READS = ("uri", "media", "sha256", "duration_s")
 ADDS = pa.schema([ASSETS.field(n) for n in ("asset_id", "start_s", "end_s", "fingerprints")])
 
 
@@ -31,9 +34,7 @@ class SplitSettings:
 
 def scenes(settings: SplitSettings) -> Split:
     """The split of videos at scene cuts; an image is its own only child."""
-    return Split(
-        NAME, split_scenes, settings, reads=("uri", "media", "sha256"), adds=ADDS, resources=Resources(batch_rows=4)
-    )
+    return Split(NAME, split_scenes, settings, reads=READS, adds=ADDS, resources=Resources(batch_rows=4))
 
 
 def split_scenes(table: pa.Table, settings: SplitSettings) -> pa.Table:
@@ -42,39 +43,38 @@ def split_scenes(table: pa.Table, settings: SplitSettings) -> pa.Table:
     A segment that is static, black, too short or corrupted is a rejected child with its span;
     a file of which nothing can be read is one rejected child without a span.
     """
+    frames = settings.store.settings
+    shared = {"store": store_to_json(settings.store), "scenes": settings.scenes.model_dump(mode="json")}
     children: list[dict[str, Any]] = []
     for parent, row in enumerate(table.to_pylist()):
         try:
-            found = _segments(row, settings)
+            limit_s = decode_limit_s(frames, row["duration_s"])
+            found = apart(segments_of, {**shared, "row": row}, limit_s, frames)
         except MediaError as error:
-            found = [(None, None, None, (error.reason, error.detail))]
-        for start_s, end_s, pixels, verdict in found:
-            key = asset_id(row["sha256"], start_s, end_s)
-            if pixels is not None:
-                settings.store.put(key, pixels)
-            children.append(
-                {
-                    PARENT: parent,
-                    "asset_id": key,
-                    "start_s": start_s,
-                    "end_s": end_s,
-                    "fingerprints": None
-                    if pixels is None
-                    else [perceptual_hash(decode_jpeg(f)) for f in pixels.frames],
-                    "verdict": verdict,
-                }
-            )
+            nothing = {"start_s": None, "end_s": None, "fingerprints": None}
+            found = [{**nothing, "verdict": (error.reason, error.detail)}]
+        for child in found:
+            key = asset_id(row["sha256"], child["start_s"], child["end_s"])
+            children.append({PARENT: parent, "asset_id": key, **child})
     columns = {f.name: pa.array([c[f.name] for c in children], f.type) for f in ADDS}
     parents = pa.array([c[PARENT] for c in children], pa.int32())
     return pa.table({PARENT: parents, **columns, "reject": rejects(NAME, [c["verdict"] for c in children])})
 
 
-Segment = tuple[float | None, float | None, Pixels | None, tuple[str, str] | None]
+def segments_of(argument: dict[str, Any]) -> list[dict[str, Any]]:
+    """The assets of one file, their frames put into the cache as they come: one decode, memory of one segment.
 
+    argument: `row` of READS, `store` and `scenes` as JSON; runs in the decoding process. Raises MediaError.
+    """
+    store, row = store_from_json(argument["store"]), argument["row"]
+    limits = SceneSettings.model_validate(argument["scenes"])
+    place = store.place(row["uri"])
 
-def _segments(row: dict[str, Any], settings: SplitSettings) -> list[Segment]:
-    place = settings.store.place(row["uri"])
+    def kept(start_s: float | None, end_s: float | None, pixels: Pixels, verdict: Any) -> dict[str, Any]:
+        store.put(asset_id(row["sha256"], start_s, end_s), pixels)
+        codes = [perceptual_hash(decode_jpeg(frame)) for frame in pixels.frames]
+        return {"start_s": start_s, "end_s": end_s, "fingerprints": codes, "verdict": verdict}
+
     if row["media"] == "image":
-        return [(None, None, sample(place, "image", None, None, settings.store.settings), None)]
-    found = scan(place, settings.store.settings, settings.scenes).segments
-    return [(s.start_s, s.end_s, s.pixels, s.reject) for s in found]
+        return [kept(None, None, sample(place, "image", None, None, store.settings), None)]
+    return [kept(s.start_s, s.end_s, s.pixels, s.reject) for s in iterate_segments(place, store.settings, limits)]
