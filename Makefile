@@ -24,6 +24,9 @@ $(STAMP): requirements/$(EXTRA).txt pyproject.toml
 	$(UV) pip install --quiet --no-deps --no-build-isolation --python $(VENV) --editable .
 	@touch $@
 
+requirements/%.txt:
+	@echo "there is no lock file $@ yet: make lock writes it (it needs a package registry)" >&2; exit 1
+
 lock: ## resolve the dependencies again and write the lock files
 	$(UV) lock
 	$(UV) export --quiet --extra cpu --group dev --no-emit-project --no-header --no-annotate -o requirements/cpu.txt

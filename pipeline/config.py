@@ -212,7 +212,7 @@ class FactSettings(Settings):
 
 
 class SynthSettings(Settings):
-    languages: tuple[str, ...] = ("en",)
+    languages: tuple[str, ...] = Field(("en",), min_length=1)
     """Languages to write in, ISO 639-1; one sub-dataset each. The builtin annotator writes English only."""
     min_gap_s: float = Field(0.5, gt=0)
     """Seconds between a moment and its irrelevant segment, at least."""
@@ -383,9 +383,7 @@ def _set(data: dict[str, Any], assignment: str) -> None:
 def load_config(path: Path | None, assignments: list[str] | None = None) -> Config:
     """Read a YAML file (none: the defaults) and apply `key=value` assignments over it."""
     data: dict[str, Any] = {}
-    origin = "--set" if assignments else "the defaults"
     if path is not None:
-        origin = str(path)
         try:
             loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
         except OSError as error:
@@ -395,6 +393,7 @@ def load_config(path: Path | None, assignments: list[str] | None = None) -> Conf
         if loaded is not None and not isinstance(loaded, dict):
             raise ConfigError(f"{path} holds a {type(loaded).__name__}, not settings such as 'mine: {{top_k: 50}}'")
         data = loaded or {}
+    told = parse_config(data, str(path) if path is not None else "the defaults")
     for assignment in assignments or []:
         _set(data, assignment)
-    return parse_config(data, origin)
+    return parse_config(data, "--set") if assignments else told

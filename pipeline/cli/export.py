@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from pipeline.cli.edge import reported, runner_of, settings
+from pipeline.cli.edge import folder_of_media, reported, runner_of, settings
 from pipeline.cli.options import DEFAULT_OUT, ConfigOption, MediaRootOption, OutOption, RunnerOption, SetOption
 from pipeline.cli.progress import progress_for_here
 from pipeline.errors import UsageError
@@ -22,7 +23,7 @@ _ABOUT = "; ".join(f"{f.name}: {f.about}" for f in FORMATS.values())
 def export_command(
     form: Annotated[str, typer.Option("--format", help=f"The trainer's format. {_ABOUT}.")],
     task: Annotated[
-        list[str] | None, typer.Option("--task", help="A mined task; none exports all. Repeatable.")
+        list[str] | None, typer.Option("--task", help="A mined task; none, or all, exports every one. Repeatable.")
     ] = None,
     out: OutOption = DEFAULT_OUT,
     config: ConfigOption = None,
@@ -40,16 +41,17 @@ def export_command(
     if form not in FORMATS:
         raise UsageError(f"unknown format {form!r}; there are {', '.join(FORMATS)}")
     wanted = settings(config, assignments, runner)
-    options = ExportOptions(wanted.frames, None if media_root is None else media_root.resolve())
-    run = runner_of(wanted.runner)
-    _print(export(out, task or [], FORMATS[form], run, progress_for_here(), options))
+    root = folder_of_media(media_root)
+    options = ExportOptions(wanted.frames, None if root is None else Path(root))
+    exported = export(out, task or [], FORMATS[form], runner_of(wanted.runner), progress_for_here(), options)
+    _print(exported)
     typer.echo(f"files: {out / 'export' / form}")
 
 
 def _print(exported: list[Exported]) -> None:
     table = Table(title="Exported", title_justify="left", show_edge=False, pad_edge=False)
     for heading in ("task", "rows", "lines", "files"):
-        table.add_column(heading, justify="left" if heading == "task" else "right")
+        table.add_column(heading, justify="left" if heading == "task" else "right", no_wrap=heading == "task")
     for heading in ("rows skipped", "negatives left out", "in-batch negatives"):
         table.add_column(heading, overflow="fold")
     for e in exported:

@@ -8,7 +8,7 @@ from typing import Annotated, cast
 import pyarrow as pa
 import typer
 
-from pipeline.cli.edge import print_counts, reported, runner_of, settings
+from pipeline.cli.edge import folder_of_media, print_counts, reported, runner_of, settings
 from pipeline.cli.export import export_command
 from pipeline.cli.options import (
     DEFAULT_OUT,
@@ -21,6 +21,7 @@ from pipeline.cli.options import (
 )
 from pipeline.cli.progress import progress_for_here
 from pipeline.config import Config
+from pipeline.mine.export import FORMATS
 from pipeline.mine.labels import ASSET_COLUMNS
 from pipeline.mine.recipe import MinedTask, MineOptions, mine_negatives
 from pipeline.models.load import load
@@ -45,7 +46,7 @@ def main(
     top_k: Annotated[int | None, typer.Option("--top-k", help="Documents recalled a query.")] = None,
     negatives: Annotated[int | None, typer.Option("--negatives", help="Hard negatives kept a query, at most.")] = None,
     task: Annotated[
-        list[str] | None, typer.Option("--task", help="A synthesised task; none mines all. Repeatable.")
+        list[str] | None, typer.Option("--task", help="A synthesised task; none, or all, mines every one. Repeatable.")
     ] = None,
     out: OutOption = DEFAULT_OUT,
     config: ConfigOption = None,
@@ -69,7 +70,7 @@ def main(
     options = MineOptions(
         model_fingerprint=_embedder_fingerprint(wanted),
         assets=_pool(out),
-        media_root=None if media_root is None else str(media_root.resolve()),
+        media_root=folder_of_media(media_root),
         overwrite=overwrite,
     )
     mined = mine_negatives(out, task or [], wanted, runner_of(wanted.runner), progress_for_here(), options)
@@ -77,6 +78,7 @@ def main(
     for result in mined:
         typer.echo(_closing_line(result))
     typer.echo(f"report: {build_report(out, wanted)}")
+    typer.echo(f"next: mine export --format {next(iter(FORMATS))} --out {out}")
 
 
 def _embedder_fingerprint(config: Config) -> str:

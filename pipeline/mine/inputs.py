@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from pipeline.store.shards import read_dataset, read_manifest
 
 PARTS = ("queries", "corpus", "relevance")
 UNDECIDED = "undecided"
+_TYPO = 0.8  # names that are more alike than this are taken for one another
 
 
 @dataclass(frozen=True)
@@ -37,19 +40,28 @@ class Task:
 
 
 def choose_tasks(out: Path, wanted: list[str]) -> list[str]:
-    """The tasks to mine: those asked for, or all that were synthesised.
+    """The tasks to mine: those asked for, or all that were synthesised (also `all`).
 
     Raises UsageError when one of them, or any at all, is not there.
     """
     known = sorted(p.parent.name for p in (out / "synth").glob("*/dataset.json"))
-    missing = sorted(set(wanted) - set(known))
+    return chosen(known, wanted, f"synthesised data set in {out / 'synth'}", "synth run --task", out)
+
+
+def chosen(known: Sequence[str], wanted: Sequence[str], what: str, how: str, out: Path) -> list[str]:
+    """Those of `known` that are wanted, each once; none, or `all`, means every one.
+
+    Raises UsageError when one, or any at all, is not there, with `how` to make it, or with the
+    name it was most likely meant to be.
+    """
+    missing = sorted(set(wanted) - {*known, "all"})
     if missing or not known:
-        have = f"there are {', '.join(known)}" if known else "there is none"
         task = missing[0] if missing else "all"
-        raise UsageError(
-            f"no synthesised data set {task!r} in {out / 'synth'}, {have}; run: synth run --task {task} --out {out}"
-        )
-    return list(dict.fromkeys(wanted)) or known
+        have = f"there are {', '.join(known)}" if known else "there is none"
+        meant = difflib.get_close_matches(task, known, n=1, cutoff=_TYPO)
+        fix = f"did you mean {meant[0]!r}?" if meant else f"run: {how} {task} --out {out}"
+        raise UsageError(f"no {what} is called {task!r}, {have}; {fix}" if missing else f"no {what}, {have}; {fix}")
+    return list(known) if not wanted or "all" in wanted else list(dict.fromkeys(wanted))
 
 
 def read_task(folder: Path, media_root: str | None) -> Task:

@@ -97,19 +97,12 @@ class _Worker:
 
 
 class RayRunner:
-    """Runs stages on Ray Data; starts Ray on this machine unless `address` names a cluster."""
+    """Runs stages on Ray Data; starts Ray on this machine unless `address` names a cluster, when first needed."""
 
     def __init__(self, settings: RunnerSettings) -> None:
         self.settings = settings
-        if not ray.is_initialized():
-            _start(settings)
-        context = DataContext.get_current()
-        context.execution_options.preserve_order = True
-        context.enable_progress_bars = False
-        context.print_on_execution_start = False
-        # Ray Data prints traces of errors that we report in one line.
-        for name in ("ray.data", "ray.data.exceptions", "ray.data._internal"):
-            logging.getLogger(name).setLevel(logging.CRITICAL)
+        if settings.address:  # who names a cluster wants to know at once that it is not there
+            _ready(settings)
 
     def map(self, stages: Sequence[Step], table: pa.Table, progress: Progress) -> Iterator[pa.Table]:
         check_columns(stages, table.column_names)
@@ -121,6 +114,7 @@ class RayRunner:
             # One batch without a model: no worker could help, and starting a pipeline takes seconds.
             yield from LocalRunner(self.settings).map(stages, table, progress)
             return
+        _ready(self.settings)
         data = ray.data.from_arrow([table.slice(i, rows) for i in range(0, len(table), rows)])
         tally: Any = ray.remote(_Tally).options(num_cpus=0).remote()
         cpus = _cpus_a_worker(stages, self.settings.workers)
@@ -151,6 +145,7 @@ class RayRunner:
         return data.map_batches(_Worker, fn_constructor_args=(stage, tally), compute=pool, **how)
 
     def map_parts(self, fn: Callable[[P], R], parts: Iterable[P]) -> Iterator[R]:
+        _ready(self.settings)
         remote: Any = ray.remote(_call)
         waiting: deque[Any] = deque()
         for part in parts:
@@ -159,6 +154,19 @@ class RayRunner:
                 yield ray.get(waiting.popleft())
         while waiting:
             yield ray.get(waiting.popleft())
+
+
+def _ready(settings: RunnerSettings) -> None:
+    """Start Ray, or join the cluster, unless that has been done."""
+    if not ray.is_initialized():
+        _start(settings)
+    context = DataContext.get_current()
+    context.execution_options.preserve_order = True
+    context.enable_progress_bars = False
+    context.print_on_execution_start = False
+    # Ray Data prints traces of errors that we report in one line.
+    for name in ("ray.data", "ray.data.exceptions", "ray.data._internal"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def _start(settings: RunnerSettings) -> None:

@@ -1,4 +1,4 @@
-"""Seed pool -> D = (I, Q, C, R), seven tasks.
+"""Seed pool -> D = (I, Q, C, R), one set a task.
 
 Read `recipe` first, then `task` (what a task is) and one file of `tasks/`. Two annotators fill
 examples: `by_vlm` asks a model, `by_facts` says what was measured (`claims`). `checks` rejects

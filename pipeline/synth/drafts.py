@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from pipeline.synth.claims import Claim, from_json
+from pipeline.synth.claims import Claim, from_json, to_json
 from pipeline.synth.task import Example, TaskSpec
 from pipeline.text import normalised
 
@@ -74,9 +74,16 @@ def short_id(prefix: str, *parts: str) -> str:
 
 
 def query_id(spec: TaskSpec, draft: Draft) -> str:
-    """The same for every draft with the same query content in one sub-dataset."""
-    medium = "" if spec.query == "text" else draft.asset_id
-    return short_id("q", spec.name, *draft.sub_dataset, medium, normalised(draft.example.query_text or ""))
+    """The same for every draft that asks the same in one sub-dataset.
+
+    A text that was phrased from claims asks what its claims say, whatever the phrase; any other
+    asks what its words say.
+    """
+    words = normalised(draft.example.query_text or "")
+    if spec.query == "text":
+        asked = words if draft.holds is None else to_json(sorted(set(draft.holds)))
+        return short_id("q", spec.name, *draft.sub_dataset, "", asked)
+    return short_id("q", spec.name, *draft.sub_dataset, draft.asset_id, words)
 
 
 def text_id(spec: TaskSpec, sub_dataset: SubDataset, text: str) -> str:

@@ -14,9 +14,9 @@ import pyarrow.compute as pc
 
 from pipeline.atomic import clear_leftovers, replacing_folder
 from pipeline.config import Config
-from pipeline.errors import ConfigError, UsageError
+from pipeline.errors import ConfigError, DataError, UsageError
 from pipeline.prompts import language_name, prompt_hash
-from pipeline.schemas import CORPUS, QUERIES, RELEVANCE, SYNTH_REJECTED, UNDECIDED
+from pipeline.schemas import ASSETS, CORPUS, QUERIES, RELEVANCE, SYNTH_REJECTED, UNDECIDED
 from pipeline.stage import Counts, ModelRef, Progress, Runner, Step, Stopwatch, counts, live
 from pipeline.store.fingerprint import code_of, fingerprint
 from pipeline.store.resume import chunked, forget, resumable_map
@@ -76,10 +76,10 @@ def synthesise(
     assets: pa.Table | None = None
     results = []
     for spec in specs:
-        key = _fingerprint(spec, config, manifest.fingerprint)
+        key = _fingerprint(spec, config, manifest.fingerprint, root)
         known = _unchanged(out / "synth" / spec.name, key)
         if known is None or overwrite:
-            assets = assets or read_dataset(out / "seed_pool" / "assets")
+            assets = assets or _assets(out)
             known = _synthesise(spec, assets, out, config, run, progress, _Origin(key, root, overwrite))
         results.append(known)
     return results
@@ -125,7 +125,7 @@ def show(out: Path, name: str, asset_id: str, config: Config) -> str:
     """The prompt that a VLM gets for an asset, in the first language. Raises UsageError."""
     spec = task(name)
     _pool_manifest(out)
-    rows = subjects(read_dataset(out / "seed_pool" / "assets"), spec, config.synth.languages[:1]).to_pylist()
+    rows = subjects(_assets(out), spec, config.synth.languages[:1]).to_pylist()
     for row in rows:
         if any(s["asset_id"] == asset_id for s in row["segments"]):
             return prompt(spec, subject(row), row["language"], config.synth)
@@ -149,11 +149,24 @@ def _pool_manifest(out: Path) -> Manifest:
     return manifest
 
 
-def _fingerprint(spec: TaskSpec, config: Config, pool: str) -> str:
-    """Names the pool, the prompt, this room's code and the settings that a task is made from."""
-    settings = config.model_dump(mode="json", include={"synth", "frames", "vlm"})
+def _assets(out: Path) -> pa.Table:
+    folder = out / "seed_pool" / "assets"
+    assets = read_dataset(folder)
+    missing = sorted(set(ASSETS.names) - set(assets.column_names))
+    if missing:
+        raise DataError(f"{folder} lacks the columns {missing}: another version built it; run seed-pool build again")
+    return assets
+
+
+def _fingerprint(spec: TaskSpec, config: Config, pool: str, root: str) -> str:
+    """Names the pool, where its media are, the prompt, this room's code and the settings."""
     return fingerprint(
-        task=spec.name, pool=pool, prompt=prompt_hash(spec.template), code=code_of("pipeline.synth"), config=settings
+        task=spec.name,
+        pool=pool,
+        root=root,
+        prompt=prompt_hash(spec.template),
+        code=code_of("pipeline.synth"),
+        config=config.model_dump(mode="json", include={"synth", "frames", "vlm"}),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,24 +23,25 @@ def judge_targets(spec: TaskSpec, drafts: Sequence[Draft], assets: pa.Table, set
     """
     facts = PoolFacts(assets, settings.facts)
     places = assets.select(["asset_id", "sha256", "start_s", "end_s"]).to_pylist()
+    names = [p["asset_id"] for p in places]
     own_row = {p["asset_id"]: row for row, p in enumerate(places)}
     by_file: dict[str, list[int]] = {}
     for row, place in enumerate(places):
         by_file.setdefault(place["sha256"], []).append(row)
 
-    def ids(rows: Sequence[int]) -> dict[str, None]:
-        return dict.fromkeys(places[r]["asset_id"] for r in rows)
+    def ids(rows: Iterable[int]) -> dict[str, None]:
+        return dict.fromkeys(names[r] for r in rows)
 
     result: list[Judged] = []
     for draft in drafts:
         own, example = own_row[draft.asset_id], draft.example
         siblings = by_file[places[own]["sha256"]]
-        right = [own] if example.span is None else _covering(example.span, siblings, places)
-        open_: list[int] = []
+        right = dict.fromkeys([own] if example.span is None else _covering(example.span, siblings, places))
+        open_: dict[int, None] = {}
         if draft.holds is not None:
             verdicts = facts.judge(draft.holds)
-            right = list(dict.fromkeys([*right, *np.flatnonzero(verdicts == HOLDS).tolist()]))
-            open_ = [r for r in np.flatnonzero(verdicts == OPEN).tolist() if r not in right]
+            right |= dict.fromkeys(np.flatnonzero(verdicts == HOLDS).tolist())
+            open_ = {r: None for r in np.flatnonzero(verdicts == OPEN).tolist() if r not in right}
         far = [] if example.irrelevant_span is None else _covering(example.irrelevant_span, siblings, places)
         wrong = [
             r for r in far if r not in right and r not in open_ and _gap(places[r], example.span) >= settings.min_gap_s

@@ -1,4 +1,4 @@
-"""What a task is: one template, one spec. Everything else in this room is the same for all seven."""
+"""What a task is: one template, one spec. Everything else in this room is the same for all."""
 
 from __future__ import annotations
 

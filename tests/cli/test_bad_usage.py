@@ -1,11 +1,14 @@
 """Bad input gets one line that names the thing and the fix, and exit code 1 or 2."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from pipeline.cli import mine, seed_pool, synth
+from pipeline.synth.tasks import TASKS
 
 COMMANDS = {"seed-pool": seed_pool.app, "synth": synth.app, "mine": mine.app}
 
@@ -83,6 +86,42 @@ def test_thresholds_outside_the_range_of_a_cosine_are_refused(tmp_path: Path, op
     assert "less than or equal to 1" in line
 
 
+def test_a_wrong_assignment_is_not_blamed_on_the_file(tmp_path: Path) -> None:
+    config = tmp_path / "good.yaml"
+    config.write_text("mine: {t_pos: 0.5}\n")
+    code, line = failure("mine", "--config", config, "--set", "mine.top_j=5", "--out", tmp_path)
+    assert code == 2
+    assert "unknown setting 'mine.top_j' in --set" in line
+
+
+@pytest.mark.parametrize(("key", "meant"), [("embedder.calibration.scor", "embedder.calibration.score")])
+def test_the_nearest_setting_exists(tmp_path: Path, key: str, meant: str) -> None:
+    code, line = failure("mine", "--set", f"{key}=1", "--out", tmp_path)
+    assert code == 2
+    assert f"did you mean '{meant}'?" in line
+
+
+@pytest.mark.parametrize(
+    "command", [("synth", "run", "--task", "all"), ("mine",), ("mine", "export", "--format", "ms-swift")]
+)
+def test_a_media_root_that_is_not_there_is_named(tmp_path: Path, command: tuple[str, ...]) -> None:
+    code, line = failure(*command, "--media-root", tmp_path / "gone", "--out", tmp_path, "--runner", "local")
+    assert code == 2
+    assert f"--media-root {tmp_path / 'gone'} is no folder" in line
+
+
+def test_no_language_at_all_is_refused(tmp_path: Path) -> None:
+    code, line = failure("synth", "run", "--task", "image_qa", "--set", "synth.languages=[]", "--out", tmp_path)
+    assert code == 2
+    assert "synth.languages" in line
+
+
+def test_a_reader_that_has_seen_enough_is_no_error() -> None:
+    script = f"'{Path(sys.executable).parent / 'synth'}' tasks | head -n 1"
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=False)
+    assert (done.stdout.count("\n"), done.stderr) == (1, "")
+
+
 def test_an_unknown_setting_names_the_nearest(tmp_path: Path) -> None:
     config = tmp_path / "mine.yaml"
     config.write_text("mine: {t_poss: 0.5}\n")
@@ -117,7 +156,7 @@ def test_an_unknown_export_format_names_those_there_are(tmp_path: Path) -> None:
 def test_exporting_without_a_mined_task_says_how_to_get_one(tmp_path: Path) -> None:
     code, line = failure("mine", "export", "--format", "ms-swift", "--out", tmp_path, "--runner", "local")
     assert code == 2
-    assert "there is none; run: mine --out" in line
+    assert "there is none; run: mine --task all --out" in line
 
 
 @pytest.mark.parametrize(
@@ -132,13 +171,5 @@ def test_help_teaches_with_an_example_or_the_files_it_writes(command: tuple[str,
 def test_the_tasks_are_listed_with_their_types() -> None:
     code, output = run("synth", "tasks")
     assert code == 0
-    assert [line.split(":")[0] for line in output.splitlines() if not line.startswith(" ")] == [
-        "image_classification",
-        "image_qa",
-        "image_retrieval",
-        "video_classification",
-        "video_qa",
-        "video_retrieval",
-        "moment_retrieval",
-    ]
+    assert [line.split(":")[0] for line in output.splitlines() if not line.startswith(" ")] == [*TASKS]
     assert "OCR-based Data Extraction" in output

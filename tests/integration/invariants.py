@@ -1,4 +1,4 @@
-"""The files-on-disk contract (docs/files.md), stated as assertions on an output folder."""
+"""The files-on-disk contract (docs/architecture.md), stated as assertions on an output folder."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from pipeline.synth.tasks import TASKS
 from pipeline.text import normalised
 
 Row = dict[str, Any]
@@ -53,7 +54,7 @@ def check_task(out: Path, task: str) -> None:
     """Every asset has a query or a reject; every query a positive; no text stands twice."""
     folder = out / "synth" / task
     queries, corpus, relevance = (rows(folder / n) for n in ("queries", "corpus", "relevance"))
-    media = "image" if task.startswith("image") else "video"
+    media = TASKS[task].medium
     due = {a["asset_id"] for a in rows(out / "seed_pool/assets") if a["media"] == media}
     assert due == {r["asset_id"] for r in [*queries, *rows(folder / "rejected")]}
     query_ids, doc_ids = unique(q["query_id"] for q in queries), unique(d["doc_id"] for d in corpus)

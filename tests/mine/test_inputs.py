@@ -92,3 +92,7 @@ def test_an_unknown_task_gets_the_known_ones_and_the_command(tmp_path: Path) -> 
     write_task(tmp_path, "a", QUERIES, CORPUS, RELEVANCE)
     with pytest.raises(UsageError, match=r"'x'.*there are a; run: synth run --task x"):
         choose_tasks(tmp_path, ["x"])
+    write_task(tmp_path, "image_qa", QUERIES, CORPUS, RELEVANCE)
+    with pytest.raises(UsageError, match=r"there are a, image_qa; did you mean 'image_qa'\?"):
+        choose_tasks(tmp_path, ["imag_qa"])
+    assert choose_tasks(tmp_path, ["all"]) == choose_tasks(tmp_path, []) == ["a", "image_qa"]

@@ -16,11 +16,12 @@ import pyarrow.compute as pc
 
 from pipeline.atomic import replacing_folder
 from pipeline.config import FrameSettings
-from pipeline.errors import MediaError, UsageError
+from pipeline.errors import MediaError
 from pipeline.media.frames import FrameStore
 from pipeline.mine.export.clips import ClipSource, Key, cutting, files_of
 from pipeline.mine.export.files import Files, span_key
 from pipeline.mine.export.format import Format, Record
+from pipeline.mine.inputs import chosen
 from pipeline.schemas import CONTENT
 from pipeline.stage import ROW, Progress, Runner
 from pipeline.store.shards import read_dataset, read_manifest, write_json
@@ -59,20 +60,9 @@ def export(
     cut once for all formats and runs. Raises UsageError for an unknown task, DataError for a
     damaged data set, OSError when the disk is full; what was there is then as it was.
     """
-    return [_export_task(out, name, form, run, progress, options) for name in _chosen(out, tasks)]
-
-
-def _chosen(out: Path, wanted: Sequence[str]) -> list[str]:
-    known = sorted(p.name for p in (out / "mined").glob("*") if read_manifest(p / "train") is not None)
-    missing = sorted(set(wanted) - set(known))
-    if missing or not known:
-        have = f"there are {', '.join(known)}" if known else "there is none"
-        task = f" --task {missing[0]}" if missing else ""
-        raise UsageError(
-            f"no mined task{f' {missing[0]!r}' if missing else ''} in {out / 'mined'}, {have}; "
-            f"run: mine{task} --out {out}"
-        )
-    return list(dict.fromkeys(wanted)) or known
+    mined = sorted(p.name for p in (out / "mined").glob("*") if read_manifest(p / "train") is not None)
+    names = chosen(mined, tasks, f"mined task in {out / 'mined'}", "mine --task", out)
+    return [_export_task(out, name, form, run, progress, options) for name in names]
 
 
 def _export_task(

@@ -1,4 +1,4 @@
-"""The seven tasks by name."""
+"""The tasks by name."""
 
 from __future__ import annotations
 

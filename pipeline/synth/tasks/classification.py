@@ -8,7 +8,7 @@ from pydantic import Field
 
 from pipeline.config import FactSettings
 from pipeline.synth.claims import Claim, Seen, holds, judge
-from pipeline.synth.phrases import false_colours, look, pick, sure_label, true_claims
+from pipeline.synth.phrases import false_colours, look, pick, sure_label, true_claims, value_of
 from pipeline.synth.task import (
     Example,
     Response,
@@ -68,10 +68,18 @@ def _object(spec: TaskSpec, segment: Segment, seen: Seen, limits: FactSettings) 
     return _stated(spec, segment, "Object Recognition", best.name, best.confusable, (claim,), (wrong,))
 
 
+# Colours that most of a dark, or bright, scene can have: a wrong label must be a possible one.
+_POSSIBLE = {
+    "dark": {"black", "grey", "brown", "blue", "purple", "green", "red"},
+    "bright": {"white", "yellow", "pink"},
+}
+
+
 def _scene(spec: TaskSpec, segment: Segment, seen: Seen, limits: FactSettings) -> Stated | None:
     """`dark, mostly blue scene`; the wrong label keeps the light and names a colour that is not there."""
     claims = tuple(c for c in true_claims(seen, limits) if c.kind in {"luma", "colour"})
-    others = false_colours(seen, limits)
+    light = value_of(claims, "luma")
+    others = [c for c in false_colours(seen, limits) if light is None or c in _POSSIBLE[light]]
     if not others or not any(c.kind == "colour" for c in claims):
         return None
     other = Claim("colour", pick(others, segment.asset_id, "scene"))

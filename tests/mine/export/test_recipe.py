@@ -153,9 +153,9 @@ def test_a_stage_that_fails_never_puts_the_whole_video_in_the_place_of_a_span(
 
 
 def test_an_unknown_task_and_an_empty_folder_say_what_to_run(out: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"no mined task 'videos'.*there are moments; run: mine --task videos"):
+    with pytest.raises(UsageError, match=r"no mined task .* 'videos', there are moments; run: mine --task videos"):
         exported(out, "videos")
-    with pytest.raises(UsageError, match="there is none; run: mine --out"):
+    with pytest.raises(UsageError, match="there is none; run: mine --task all --out"):
         exported(tmp_path / "empty")
 
 
