@@ -70,9 +70,9 @@ def _without_repeats(spec: TaskSpec, verdicts: Sequence[Judged]) -> tuple[list[J
             kept[v.query_id] = v
         else:
             first = kept[v.query_id]
-            if spec.query == "text":
-                first.positives |= v.positives
-                first.undecided |= v.undecided
+            if spec.query == "text" and v.positives is not first.positives:
+                first.positives = first.positives | v.positives
+                first.undecided = first.undecided | v.undecided
                 first.negatives = {n: None for n in first.negatives if n not in first.positives}
             refused.append(Refused(v.draft, "repeated_query", f"same as {v.query_id} of asset {first.draft.asset_id}"))
     return list(kept.values()), refused
@@ -138,6 +138,7 @@ def _undecided(judged: Sequence[Judged], documents: set[str]) -> list[dict[str, 
 def _grouped(pool: pa.Table, answered: set[str], rejected: set[str]) -> list[dict[str, Any]]:
     """Rejects of the segments that shared a request with others of their file and got no row of their own."""
     files = pool.select(["asset_id", "sha256"]).to_pylist()
+    known_to = answered | rejected
     stands: dict[str, str] = {}
     for known in (answered, rejected):
         for a in files:
@@ -146,5 +147,5 @@ def _grouped(pool: pa.Table, answered: set[str], rejected: set[str]) -> list[dic
     return [
         {"asset_id": a["asset_id"], "stage": NAME, "reason": "grouped_with", "detail": stands[a["sha256"]]}
         for a in files
-        if a["asset_id"] not in answered | rejected
+        if a["asset_id"] not in known_to
     ]

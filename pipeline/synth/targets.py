@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.config import SynthSettings
+from pipeline.synth.claims import Claim
 from pipeline.synth.drafts import Draft, Judged, query_id
 from pipeline.synth.pool_facts import HOLDS, OPEN, PoolFacts
 from pipeline.synth.task import Span, TaskSpec
@@ -32,8 +33,18 @@ def judge_targets(spec: TaskSpec, drafts: Sequence[Draft], assets: pa.Table, set
     def ids(rows: Iterable[int]) -> dict[str, None]:
         return dict.fromkeys(names[r] for r in rows)
 
+    shared: dict[tuple[Claim, ...], tuple[dict[str, None], dict[str, None]]] = {}
     result: list[Judged] = []
     for draft in drafts:
+        if draft.holds is not None and draft.example.span is None:
+            # What the same claims say of the pool is one pair of sets, however many drafts make them.
+            if draft.holds not in shared:
+                verdicts = facts.judge(draft.holds)
+                shared[draft.holds] = (ids(np.flatnonzero(verdicts == HOLDS)), ids(np.flatnonzero(verdicts == OPEN)))
+            holding, open_ids = shared[draft.holds]
+            if draft.asset_id in holding:
+                result.append(Judged(draft, query_id(spec, draft), holding, {}, open_ids))
+                continue
         own, example = own_row[draft.asset_id], draft.example
         siblings = by_file[places[own]["sha256"]]
         right = dict.fromkeys([own] if example.span is None else _covering(example.span, siblings, places))
