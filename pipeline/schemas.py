@@ -38,6 +38,9 @@ LABEL_GUESS = pa.struct(
     ]
 )
 
+# One cue of a subtitle file: seconds of the video file.
+CUE = pa.struct([("start_s", pa.float64()), ("end_s", pa.float64()), ("text", pa.string())])
+
 _IDENTITY = [
     pa.field("asset_id", pa.string()),
     pa.field("uri", pa.string()),
@@ -57,6 +60,9 @@ _GIVEN = [
     pa.field("licence", pa.string()),
     pa.field("author", pa.string()),
     pa.field("origin", pa.string()),  # a page or collection
+    pa.field("source_language", pa.string()),  # of caption, label and cues, as somebody wrote it
+    pa.field("cues", pa.list_(CUE)),  # of a segment those that overlap it, in time order
+    pa.field("sidecar_problem", pa.string()),  # what came with it and cannot be used: a line each, `code uri: detail`
 ]
 _KNOWLEDGE = [
     pa.field("category", pa.string()),  # "Group/category" of configs/taxonomy.yaml

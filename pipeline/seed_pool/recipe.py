@@ -14,12 +14,14 @@ from pipeline.errors import UsageError
 from pipeline.media.frames import FrameStore
 from pipeline.schemas import ASSETS, ASSETS_REJECTED
 from pipeline.seed_pool.align import AlignSource, alignment
+from pipeline.seed_pool.cues import segment_cues
 from pipeline.seed_pool.duplicates import NAME as DUPLICATES
 from pipeline.seed_pool.duplicates import READS, find_duplicates
 from pipeline.seed_pool.label import LabelSource, labelling
 from pipeline.seed_pool.measure import PixelSource, measuring
 from pipeline.seed_pool.passes import Rows, Tally
 from pipeline.seed_pool.probe import probing
+from pipeline.seed_pool.provenance import ProvenanceSource, problems_by_code, provenance
 from pipeline.seed_pool.quality import quality
 from pipeline.seed_pool.rebalance import NAME as REBALANCE
 from pipeline.seed_pool.rebalance import READS as BALANCED
@@ -86,6 +88,7 @@ def build_seed_pool(
         "kept": kept,
         "rejected": lost,
         "counts": [asdict(c) for c in tally.counts],
+        "sidecar_problems": _sidecar_problems(segments),
         "category_before": before,
         "category_after": known.categories(),
     }
@@ -96,11 +99,13 @@ def build_seed_pool(
 
 
 def structure(store: FrameStore, config: Config) -> list[Step]:
-    """The stages that see files: what each is, whether it is good enough, where its scenes are."""
+    """The stages that see files: what each is, what came with it, is it good enough, where its scenes are."""
     return [
         probing(store),
+        provenance(ProvenanceSource(store, config.seed_pool.sources)),
         quality(config.seed_pool.quality),
         scenes(SplitSettings(store, config.seed_pool.scenes)),
+        segment_cues(),
     ]
 
 
@@ -118,6 +123,12 @@ def knowledge(store: FrameStore, config: Config) -> list[Step]:
             AlignSource(pixels, config.seed_pool.align, config.aligner.score_map), ModelRef("embedder", config.aligner)
         ),
     ]
+
+
+def _sidecar_problems(segments: Rows) -> dict[str, int]:
+    """Files with each problem, also those that were rejected; a file counts once, however many segments it has."""
+    by_file = segments.read(["uri", "sidecar_problem"]).group_by("uri").aggregate([("sidecar_problem", "first")])
+    return problems_by_code(by_file.column("sidecar_problem_first").to_pylist())
 
 
 def _fingerprint(source: Source, config: Config) -> str:
