@@ -21,6 +21,9 @@ _POOL = {
 }
 _SYNTH = {
     "nothing_true_to_say": "nothing that was measured supports an example of this task",
+    "nothing_given": "what came with it says too little to find it by",
+    "unknown_language": "the language somebody named is none that is known here",
+    "query_too_long": "a caption longer than a description may be",
     "grouped_with": "spoken for by another segment of its file",
     "repeated_query": "the same query was written before",
     "ambiguous_query": "the query fits other assets as well, and they cannot all be its positives",

@@ -108,6 +108,8 @@ def _no_constant(name: str) -> float:
 def _known(what: Subject, index: int) -> dict[str, object]:
     segment = what.segments[index]
     known: dict[str, object] = {"file": what.uri, "category": segment.category, "description": segment.description}
+    said = {"caption_by_others": segment.given.caption, "label_by_others": segment.given.label}
+    known |= {name: text for name, text in said.items() if text}
     if segment.span:
         known |= {
             "segment": index + 1,
