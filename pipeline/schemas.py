@@ -112,6 +112,8 @@ JUDGED = pa.struct(
         pa.field("content", CONTENT),
     ]
 )
+# A medium of a training row, with what is known of whose it is; null where nobody said.
+SOURCE = pa.struct([pa.field(name, pa.string()) for name in ("uri", "licence", "author", "origin")])
 TRAIN = pa.schema(
     [
         pa.field("query_id", pa.string()),
@@ -124,6 +126,7 @@ TRAIN = pa.schema(
         pa.field("task", pa.string()),
         *_SUB_DATASET,
         pa.field("asset_id", pa.string()),
+        pa.field("sources", pa.list_(SOURCE)),  # the distinct media of the row
     ]
 )
 MINE_REJECTED = pa.schema([pa.field("query_id", pa.string()), *_REJECTION])
