@@ -98,7 +98,7 @@ def test_every_row_is_written_or_skipped_with_a_reason(out: Path) -> None:
 def test_media_of_written_rows_are_credited(out: Path) -> None:
     exported(out)
     credited = json.loads((out / "export/ms-swift/moments/attribution.json").read_text())
-    assert credited[-1] == {"uri": "film.mp4", "licence": "CC BY 4.0", "author": "Ann", "origin": None}
+    assert credited[0] == {"uri": "film.mp4", "licence": "CC BY 4.0", "author": "Ann", "origin": None}
     assert "../secret.png" not in [c["uri"] for c in credited]
 
 
