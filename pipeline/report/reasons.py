@@ -10,6 +10,7 @@ _POOL = {
     "unreadable_folder": "a folder that the operating system does not let us list",
     "licence_not_allowed": "its licence is none of those that are allowed",
     "licence_unknown": "nobody states its licence, and one is required",
+    "removed": "taken out by seed-pool remove",
     "low_resolution": "narrower or lower than the limit",
     "irregular_aspect_ratio": "too long and thin",
     "duplicate": "the same bytes as another file",
@@ -24,6 +25,7 @@ _SYNTH = {
     "nothing_given": "what came with it says too little to find it by",
     "unknown_language": "the language somebody named is none that is known here",
     "query_too_long": "a caption longer than a description may be",
+    "positive_removed": "its only positive was taken out of the pool",
     "grouped_with": "spoken for by another segment of its file",
     "repeated_query": "the same query was written before",
     "ambiguous_query": "the query fits other assets as well, and they cannot all be its positives",
@@ -66,6 +68,9 @@ _STAGES = {
     "measure": "colours, light, motion, text",
     "label": "category, confidence, description",
     "align": "does the description fit the pixels, says a second model",
+    "removed": "drops files that were taken out, by their bytes",
+    "removed_segments": "drops segments that were taken out",
+    "remove": "taken out since",
     "rebalance": "limits each category to its quota",
 }
 _TASKS = {

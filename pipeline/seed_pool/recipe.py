@@ -26,6 +26,7 @@ from pipeline.seed_pool.quality import quality
 from pipeline.seed_pool.rebalance import NAME as REBALANCE
 from pipeline.seed_pool.rebalance import READS as BALANCED
 from pipeline.seed_pool.rebalance import rebalance
+from pipeline.seed_pool.removed import Tombstones, files_removed, read_tombstones, segments_removed, uri_alone
 from pipeline.seed_pool.scenes import SplitSettings, scenes
 from pipeline.seed_pool.sources import Source, open_source
 from pipeline.seed_pool.sources.rows import tables
@@ -72,8 +73,9 @@ def build_seed_pool(
         forget(meanings)
     store = FrameStore(out / "cache", Path(opened.media_root), config.frames)
     tally = Tally(progress)
-    shaping, knowing = structure(store, config), knowledge(store, config)
-    segments = Rows(resumable_map(run, shaping, tables(opened.found(), CHUNK_ROWS), shapes, tally.watch))
+    gone = read_tombstones(folder)
+    shaping, knowing = structure(store, config, gone), knowledge(store, config)
+    segments = Rows(resumable_map(run, shaping, tables(gone.hidden(opened.found()), CHUNK_ROWS), shapes, tally.watch))
     tally.mapped(shaping, segments)
     segments.step(DUPLICATES, tally, READS, lambda t: find_duplicates(t, config.seed_pool.duplicates))
     known = Rows(resumable_map(run, knowing, segments.alive(), meanings, tally.watch))
@@ -82,7 +84,8 @@ def build_seed_pool(
     known.step(REBALANCE, tally, BALANCED, lambda t: rebalance(t, config.seed_pool.rebalance, config.seed))
 
     manifest = Manifest(0, key, config.model_dump(mode="json"), opened.media_root)
-    lost = write_dataset(folder / "rejected", chain(segments.dead(), known.dead()), ASSETS_REJECTED, manifest, work)
+    dead = uri_alone(chain(segments.dead(), known.dead()))
+    lost = write_dataset(folder / "rejected", dead, ASSETS_REJECTED, manifest, work)
     kept = write_dataset(folder / "assets", known.alive(), ASSETS, manifest, work)
     summary = {
         "kept": kept,
@@ -98,13 +101,15 @@ def build_seed_pool(
     return SeedPool(folder, kept, lost, tally.counts, reused=False)
 
 
-def structure(store: FrameStore, config: Config) -> list[Step]:
+def structure(store: FrameStore, config: Config, gone: Tombstones) -> list[Step]:
     """The stages that see files: what each is, what came with it, is it good enough, where its scenes are."""
     return [
         probing(store),
+        *([files_removed(gone)] if gone else []),
         provenance(ProvenanceSource(store, config.seed_pool.sources)),
         quality(config.seed_pool.quality),
         scenes(SplitSettings(store, config.seed_pool.scenes)),
+        *([segments_removed(gone, store)] if gone else []),
         segment_cues(),
     ]
 
