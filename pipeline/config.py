@@ -176,6 +176,8 @@ class ColumnSettings(Settings):
     """Who made it."""
     origin: str | None = None
     """Where it is from: a page, a collection."""
+    source_language: str | None = None
+    """The language of caption, label and subtitles, ISO 639-1."""
 
 
 class SourceSettings(Settings):
@@ -186,6 +188,10 @@ class SourceSettings(Settings):
     root: Path | None = None
     """What relative paths of a list count from; none means the list's folder."""
     columns: ColumnSettings = ColumnSettings()
+    licences: tuple[str, ...] = ()
+    """Licences that are allowed, e.g. [cc-by, cc0]; without a version all versions are. Empty allows all."""
+    licence_required: bool = False
+    """Media whose licence nobody states are rejected."""
 
 
 class SeedPoolSettings(Settings):
@@ -218,6 +224,8 @@ class SynthSettings(Settings):
     """Seconds between a moment and its irrelevant segment, at least."""
     max_description_words: int = Field(500, ge=1)
     """Longer descriptions are rejected (PAPER, appendix B)."""
+    given: bool = True
+    """Captions, labels and subtitles that came with the media become examples too."""
     facts: FactSettings = FactSettings()
 
 

@@ -38,6 +38,9 @@ LABEL_GUESS = pa.struct(
     ]
 )
 
+# One cue of a subtitle file: seconds of the video file.
+CUE = pa.struct([("start_s", pa.float64()), ("end_s", pa.float64()), ("text", pa.string())])
+
 _IDENTITY = [
     pa.field("asset_id", pa.string()),
     pa.field("uri", pa.string()),
@@ -57,6 +60,9 @@ _GIVEN = [
     pa.field("licence", pa.string()),
     pa.field("author", pa.string()),
     pa.field("origin", pa.string()),  # a page or collection
+    pa.field("source_language", pa.string()),  # of caption, label and cues, as somebody wrote it
+    pa.field("cues", pa.list_(CUE)),  # of a segment those that overlap it, in time order
+    pa.field("sidecar_problem", pa.string()),  # what came with it and cannot be used: a line each, `code uri: detail`
 ]
 _KNOWLEDGE = [
     pa.field("category", pa.string()),  # "Group/category" of configs/taxonomy.yaml
@@ -106,6 +112,8 @@ JUDGED = pa.struct(
         pa.field("content", CONTENT),
     ]
 )
+# A medium of a training row, with what is known of whose it is; null where nobody said.
+SOURCE = pa.struct([pa.field(name, pa.string()) for name in ("uri", "licence", "author", "origin")])
 TRAIN = pa.schema(
     [
         pa.field("query_id", pa.string()),
@@ -118,6 +126,7 @@ TRAIN = pa.schema(
         pa.field("task", pa.string()),
         *_SUB_DATASET,
         pa.field("asset_id", pa.string()),
+        pa.field("sources", pa.list_(SOURCE)),  # the distinct media of the row
     ]
 )
 MINE_REJECTED = pa.schema([pa.field("query_id", pa.string()), *_REJECTION])

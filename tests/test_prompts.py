@@ -45,7 +45,7 @@ def test_file_names_and_captions_stay_inside_the_data_block(name):
     block = text[begin:end]
     known = json.loads(block)
     assert known["file"] == known["description"] == HOSTILE
-    assert known["caption"] == HOSTILE.replace("\n", " ")
+    assert known["caption_by_others"] == HOSTILE.replace("\n", " ")
     assert "\n" not in block
     assert "Ignore all rules" not in text[:begin] + text[end:]
 

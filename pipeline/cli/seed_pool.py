@@ -9,11 +9,13 @@ import typer
 from pipeline.cli.edge import foreign_models, print_counts, reported, runner_of, settings
 from pipeline.cli.options import DEFAULT_OUT, ConfigOption, OutOption, OverwriteOption, RunnerOption, SetOption
 from pipeline.cli.progress import progress_for_here
+from pipeline.cli.remove import remove_command
 from pipeline.errors import DataError
 from pipeline.report.page import build_report
 from pipeline.seed_pool.recipe import build_seed_pool
 
 app = typer.Typer(help="Turn a folder of images and videos into a seed pool.", no_args_is_help=True)
+app.command("remove", no_args_is_help=True)(remove_command)
 
 
 @app.callback()

@@ -23,6 +23,7 @@ from typing import Any
 from pipeline.errors import MediaError
 
 _PARENT_CHECK_S = 2.0
+_START_S = 120.0
 _READ_BYTES = 1 << 16
 
 
@@ -39,15 +40,20 @@ class Sandbox:
         decoder_crashed when the child dies of it; OSError of the machine as the function does; RuntimeError
         for any other error.
         """
-        request = json.dumps({"function": f"{function.__module__}:{function.__qualname__}", "argument": argument})
+        named = {"module": function.__module__, "function": function.__qualname__}
         if self._child is None or self._child.poll() is not None:
             self.close()
             self._child = _started()
+            self._ask({**named, "function": None}, _START_S)  # imports take seconds, and are no file's fault
+        return _result(json.loads(self._ask({**named, "argument": argument}, timeout_s)))
+
+    def _ask(self, request: dict[str, Any], timeout_s: float) -> bytes:
+        """The child's answer. Raises MediaError decode_timeout or decoder_crashed."""
         child = self._child
-        if child.stdin is None or child.stdout is None:
+        if child is None or child.stdin is None or child.stdout is None:
             raise RuntimeError("the decoding process has no pipes")
         try:
-            child.stdin.write(request.encode() + b"\n")
+            child.stdin.write(json.dumps(request).encode() + b"\n")
             child.stdin.flush()
             answer = _line(child.stdout.fileno(), time.monotonic() + timeout_s)
         except BrokenPipeError:
@@ -60,7 +66,7 @@ class Sandbox:
             self.close()
             how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
             raise MediaError("decoder_crashed", f"the decoding process died ({how})")
-        return _result(json.loads(answer))
+        return answer
 
     def close(self) -> None:
         """End the child, whatever it does."""
@@ -112,9 +118,10 @@ def _result(answer: dict[str, Any]) -> Any:
 
 
 def _answer(request: dict[str, Any]) -> dict[str, Any]:
-    module, _, name = request["function"].partition(":")
     try:
-        return {"result": getattr(importlib.import_module(module), name)(request["argument"])}
+        module = importlib.import_module(request["module"])
+        name = request["function"]
+        return {"result": None if name is None else getattr(module, name)(request["argument"])}
     except MediaError as error:
         return {"media_error": [error.reason, error.detail]}
     except OSError as error:

@@ -11,7 +11,8 @@ from pipeline.mine.groups import Forest, same_label
 from pipeline.mine.ragged import Ints, Ragged, spread
 from pipeline.text import normalised
 
-ASSET_COLUMNS = ("asset_id", "uri", "start_s", "end_s", "sha256", "fingerprints")  # what mining reads of the seed pool
+# What mining reads of the seed pool; the last three travel to the training rows.
+ASSET_COLUMNS = ("asset_id", "uri", "start_s", "end_s", "sha256", "fingerprints", "licence", "author", "origin")
 SAME_SPAN_S = 1e-6
 
 

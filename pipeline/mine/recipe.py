@@ -135,7 +135,7 @@ def _mine_task(name: str, job: _Job) -> MinedTask:
 
     queries, corpus = _embed(task, job)
     documents, guards = _guards(task, corpus, job.assets, config)
-    rows, tally = Rows.of(task, documents.group), Tally(task)
+    rows, tally = Rows.of(task, documents.group, job.assets), Tally(task)
     lost = np.flatnonzero(~queries.readable)
     train, rejected = [], [rows.unreadable(lost, queries.reject[lost])]
     job.progress.begin([f"mine {name}"], len(task.queries))

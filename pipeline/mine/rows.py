@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from pipeline.mine.credits import sources
 from pipeline.mine.inputs import Task
 from pipeline.mine.mine_vectors import Mined, SubDataset
 from pipeline.mine.ragged import Ints
@@ -26,12 +27,13 @@ class Rows:
     groups: pa.Array  # group_id of each document
     queries: pa.StructArray  # content of each query
     documents: pa.StructArray  # content of each document
+    assets: pa.Table  # the seed pool, labels.ASSET_COLUMNS
 
     @classmethod
-    def of(cls, task: Task, group: Ints) -> Rows:
+    def of(cls, task: Task, group: Ints, assets: pa.Table) -> Rows:
         """group: int64 [N], the position of the document that names each one's group."""
         ids = task.corpus.column("doc_id").combine_chunks()
-        return cls(task, ids.take(pa.array(group)), _contents(task.queries), _contents(task.corpus))
+        return cls(task, ids.take(pa.array(group)), _contents(task.queries), _contents(task.corpus), assets)
 
     def train(self, data: SubDataset, mined: Mined) -> pa.Table:
         """The kept queries of a sub-dataset, in the order of its rows."""
@@ -53,7 +55,8 @@ class Rows:
             "language": queries.column("language"),
             "asset_id": queries.column("asset_id"),
         }
-        return pa.table(columns, schema=TRAIN)
+        table = pa.table(columns)
+        return table.append_column("sources", sources(table, self.assets)).cast(TRAIN)
 
     def rejected(self, data: SubDataset, mined: Mined, t_pos: float, top_k: int) -> pa.Table:
         """The rejected queries of a sub-dataset, each with what was measured and the limit it missed."""

@@ -87,6 +87,7 @@ class PoolView:
     seconds: float | None
     stages: list[StageRow]
     reasons: list[tuple[str, int]]  # most frequent first
+    sidecar_problems: dict[str, int]  # files by what is wrong with what came with them
     categories: list[CategoryRow]
     other_categories: int  # not shown
     target: str  # of rebalancing; "none" where it was off
@@ -147,6 +148,7 @@ def pool_view(out: Path, thumbs: Thumbnails) -> PoolView | None:
         seconds=_total_seconds(told, stages),
         stages=stages,
         reasons=_ranked(scan.reasons),
+        sidecar_problems=told.get("sidecar_problems", {}),
         categories=categories[:MAX_CATEGORIES],
         other_categories=max(0, len(categories) - MAX_CATEGORIES),
         target=str(read.setting(manifest.config, "seed_pool.rebalance.target") or "none"),

@@ -13,6 +13,9 @@ _POOL = {
     "bad_row": "a row of the list that cannot be read",
     "link_to_folder": "a link to a folder; those are not followed",
     "unreadable_folder": "a folder that the operating system does not let us list",
+    "licence_not_allowed": "its licence is none of those that are allowed",
+    "licence_unknown": "nobody states its licence, and one is required",
+    "removed": "taken out by seed-pool remove",
     "low_resolution": "narrower or lower than the limit",
     "irregular_aspect_ratio": "too long and thin",
     "duplicate": "the same bytes as another file",
@@ -25,6 +28,10 @@ _POOL = {
 }
 _SYNTH = {
     "nothing_true_to_say": "nothing that was measured supports an example of this task",
+    "nothing_given": "what came with it says too little to find it by",
+    "unknown_language": "the language somebody named is none that is known here",
+    "query_too_long": "a caption longer than a description may be",
+    "positive_removed": "its only positive was taken out of the pool",
     "grouped_with": "spoken for by another segment of its file",
     "repeated_query": "the same query was written before",
     "ambiguous_query": "the query fits other assets as well, and they cannot all be its positives",
@@ -55,14 +62,19 @@ _GUARDS = {
 _STAGES = {
     "discover": "lists every file in the input folder",
     "probe": "reads headers: medium, size, duration, hash",
+    "provenance": "captions, credits and subtitles that came with it; its licence",
     "quality": "resolution and aspect ratio",
     "scenes": "cuts videos into segments; drops static, black, short ones",
+    "cues": "gives each segment its subtitles",
     "duplicates": "same bytes, or nearly the same look",
     "measure": "colours, light, motion, text",
     "label": "category, confidence, description",
     "categorise": "puts categories outside the taxonomy under the nearest one",
     "similarity": "how well the description fits the pixels, says a second model",
     "align": "drops what fits least: below a figure, or the lowest percent",
+    "removed": "drops files that were taken out, by their bytes",
+    "removed_segments": "drops segments that were taken out",
+    "remove": "taken out since",
     "rebalance": "limits each category to its quota",
 }
 _TASKS = {

@@ -20,6 +20,7 @@ from pipeline.schemas import ASSETS, ASSETS_REJECTED
 from pipeline.seed_pool.align import NAME as ALIGN
 from pipeline.seed_pool.align import READS as ALIGNED
 from pipeline.seed_pool.align import alignment_limits, check_categories, misaligned
+from pipeline.seed_pool.cues import segment_cues
 from pipeline.seed_pool.duplicates import NAME as DUPLICATES
 from pipeline.seed_pool.duplicates import READS, find_duplicates
 from pipeline.seed_pool.label import LabelSource
@@ -28,11 +29,13 @@ from pipeline.seed_pool.label_by_vlm import TEMPLATE, by_vlm, nearest_category
 from pipeline.seed_pool.measure import PixelSource, measuring
 from pipeline.seed_pool.passes import Rows, Tally
 from pipeline.seed_pool.probe import probing
+from pipeline.seed_pool.provenance import ProvenanceSource, problems_by_code, provenance
 from pipeline.seed_pool.quality import quality
 from pipeline.seed_pool.quotas import quotas, targets
 from pipeline.seed_pool.rebalance import NAME as REBALANCE
 from pipeline.seed_pool.rebalance import READS as BALANCED
 from pipeline.seed_pool.rebalance import rebalance, supply
+from pipeline.seed_pool.removed import Tombstones, files_removed, read_tombstones, segments_removed, uri_alone
 from pipeline.seed_pool.scenes import SplitSettings, scenes
 from pipeline.seed_pool.similarity import SimilaritySource, similarity
 from pipeline.seed_pool.sources import Source, open_source
@@ -93,8 +96,9 @@ def build_seed_pool(
         forget(meanings)
     store = FrameStore(out / "cache", Path(opened.media_root), config.frames)
     tally = Tally(progress)
-    shaping, knowing = structure(store, config), knowledge(store, taxonomy, config)
-    segments = Rows(resumable_map(run, shaping, tables(opened.found(), CHUNK_ROWS), shapes, tally.watch))
+    gone = read_tombstones(folder)
+    shaping, knowing = structure(store, config, gone), knowledge(store, taxonomy, config)
+    segments = Rows(resumable_map(run, shaping, tables(gone.hidden(opened.found()), CHUNK_ROWS), shapes, tally.watch))
     tally.mapped(shaping, segments)
     segments.step(DUPLICATES, tally, READS, lambda t: find_duplicates(t, settings.duplicates))
     known = Rows(resumable_map(run, knowing, segments.alive(), meanings, tally.watch))
@@ -106,13 +110,15 @@ def build_seed_pool(
     known.step(REBALANCE, tally, BALANCED, lambda t: rebalance(t, allowed, config.seed))
 
     manifest = Manifest(0, key, config.model_dump(mode="json"), opened.media_root)
-    lost = write_dataset(folder / "rejected", chain(segments.dead(), known.dead()), ASSETS_REJECTED, manifest, work)
+    dead = uri_alone(chain(segments.dead(), known.dead()))
+    lost = write_dataset(folder / "rejected", dead, ASSETS_REJECTED, manifest, work)
     kept = write_dataset(folder / "assets", known.alive(), ASSETS, manifest, work)
     summary = {
         "fingerprint": key,
         "kept": kept,
         "rejected": lost,
         "counts": [asdict(c) for c in tally.counts],
+        "sidecar_problems": _sidecar_problems(segments),
         "category_before": before,
         "category_after": known.categories(),
         "alignment_limits": [asdict(limit) for limit in limits],
@@ -124,12 +130,16 @@ def build_seed_pool(
     return SeedPool(folder, kept, lost, tally.counts, reused=False)
 
 
-def structure(store: FrameStore, config: Config) -> list[Step]:
-    """The stages that see files: what each is, whether it is good enough, where its scenes are."""
+def structure(store: FrameStore, config: Config, gone: Tombstones) -> list[Step]:
+    """The stages that see files: what each is, what came with it, is it good enough, where its scenes are."""
     return [
         probing(store),
+        *([files_removed(gone)] if gone else []),
+        provenance(ProvenanceSource(store, config.seed_pool.sources)),
         quality(config.seed_pool.quality),
         scenes(SplitSettings(store, config.seed_pool.scenes)),
+        *([segments_removed(gone, store)] if gone else []),
+        segment_cues(),
     ]
 
 
@@ -174,6 +184,16 @@ def _finished(folder: Path, key: str) -> SeedPool | None:
     if {assets.fingerprint, rejected.fingerprint, summary.get("fingerprint")} != {key}:
         return None
     return SeedPool(folder, assets.rows, rejected.rows, [], reused=True)
+
+
+def _sidecar_problems(segments: Rows) -> dict[str, int]:
+    """Files with each problem, also those that were rejected; a file counts once, however many segments it has."""
+    by_file = (
+        segments.read(["uri", "sidecar_problem"])
+        .group_by("uri", use_threads=False)
+        .aggregate([("sidecar_problem", "first")])
+    )
+    return problems_by_code(by_file.column("sidecar_problem_first").to_pylist())
 
 
 def _fingerprint(source: Source, config: Config, taxonomy: Taxonomy, models: Mapping[str, str]) -> str:

@@ -1,10 +1,11 @@
-"""What both annotators share: their columns, and how a batch of subjects becomes child rows."""
+"""What all annotators share: their columns, and how a batch of subjects becomes child rows."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -13,7 +14,7 @@ from pipeline.models.replies import Refusal
 from pipeline.stage import PARENT, rejects
 from pipeline.synth.claims import to_json
 from pipeline.synth.subjects import SUBJECTS
-from pipeline.synth.task import Stated
+from pipeline.synth.task import Example, Stated, TaskSpec
 
 NAME = "annotate"
 READS = tuple(SUBJECTS.names)
@@ -24,6 +25,7 @@ ADDS = pa.schema(
         pa.field("response", pa.string()),  # TaskSpec.response as JSON
         pa.field("holds", pa.string()),  # claims (claims.to_json); null where a VLM wrote the example
         pa.field("wrong", pa.string()),
+        pa.field("given", pa.string()),  # task.Example as JSON where people wrote it; `response` is null then
     ]
 )
 
@@ -64,5 +66,18 @@ def children(answers: Sequence[tuple[str, list[Stated] | Refusal]], claimed: boo
                 }
             )
             verdicts.append(None)
+    return result(NAME, rows, verdicts)
+
+
+def result(stage: str, rows: Sequence[Mapping[str, object]], verdicts: Sequence[Refusal | None]) -> pa.Table:
+    """Child rows of a Split (PARENT and ADDS, what is missing null) with their rejects."""
     schema = pa.schema([pa.field(PARENT, pa.int32()), *ADDS])
-    return pa.Table.from_pylist(rows, schema=schema).append_column("reject", rejects(NAME, verdicts))
+    return pa.Table.from_pylist(list(rows), schema=schema).append_column("reject", rejects(stage, verdicts))
+
+
+def written(spec: TaskSpec, row: Mapping[str, Any]) -> tuple[str, Example]:
+    """The description and the example of a row with ADDS; people give no description."""
+    if row["given"] is not None:
+        return "", Example.from_json(row["given"])
+    response = spec.response.model_validate_json(row["response"])
+    return response.description, spec.to_example(response)

@@ -118,7 +118,7 @@ def _media(pool: pa.Table) -> list[dict[str, Any]]:
 def _relevance(judged: Sequence[Judged], documents: set[str]) -> list[dict[str, Any]]:
     """Pairs among `documents`: a text that is right here may have been written by a refused draft."""
     return [
-        {"query_id": j.query_id, "doc_id": doc_id, "relevance": relevance, "source": "synth"}
+        {"query_id": j.query_id, "doc_id": doc_id, "relevance": relevance, "source": j.draft.source}
         for j in judged
         for relevance, ids in ((1, j.positives), (0, j.negatives))
         for doc_id in ids

@@ -70,8 +70,8 @@ def request(spec: TaskSpec, what: Subject, language: str, settings: SynthSetting
 def _known(what: Subject, index: int) -> dict[str, object]:
     segment = what.segments[index]
     known: dict[str, object] = {"file": what.uri, "category": segment.category, "description": segment.description}
-    if (caption := shown_caption(segment.source_caption)) is not None:
-        known["caption"] = caption
+    said = {"caption_by_others": segment.given.caption, "label_by_others": segment.given.label}
+    known |= {name: shown for name, text in said.items() if (shown := shown_caption(text)) is not None}
     if segment.span:
         known |= {
             "segment": index + 1,

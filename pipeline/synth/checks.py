@@ -13,13 +13,14 @@ import pyarrow as pa
 from pipeline.config import SynthSettings
 from pipeline.models.replies import Refusal
 from pipeline.stage import Resources, Stage, rejects
+from pipeline.synth.annotation import written
 from pipeline.synth.subjects import subject
 from pipeline.synth.task import Example, Span, Subject
 from pipeline.synth.tasks import task
 from pipeline.text import normalised
 
 NAME = "check"
-READS = ("response", "language", "uri", "media", "duration_s", "segments")
+READS = ("response", "given", "language", "uri", "media", "duration_s", "segments")
 TOLERANCE_S = 0.05  # times that a model copies from its prompt are rounded
 
 # Unicode name prefixes of the letters a language is written in; any other is written in Latin.
@@ -58,18 +59,18 @@ def check_examples(table: pa.Table, settings: Checking) -> pa.Table:
     spec = task(settings.task)
     verdicts: list[Refusal | None] = []
     for row in table.to_pylist():
-        response = spec.response.model_validate_json(row["response"])
-        example, what = spec.to_example(response), subject(row)
+        (description, example), what = written(spec, row), subject(row)
         limit = min(spec.max_description_words, settings.synth.max_description_words)
-        written = [response.description, *(t for t in (example.query_text,) if t)]
+        texts = [t for t in (description, example.query_text) if t]
         if spec.query == "medium":  # labels are written by the annotator; answers may quote a picture
-            written += [t for t in (example.positive_text, example.negative_text) if t]
+            texts += [t for t in (example.positive_text, example.negative_text) if t]
         found = (
-            description_too_long(response.description, limit),
+            description_too_long(description, limit),
+            query_too_long(example, limit),
             empty_text(example),
             answer_equals_negative(example),
             answer_in_question(example),
-            wrong_language(written, row["language"]),
+            wrong_language(texts, row["language"]),
             wrong_span(example, what, settings.synth.min_gap_s),
         )
         verdicts.append(next((f for f in found if f), None))
@@ -86,6 +87,12 @@ def description_too_long(description: str, limit: int) -> Refusal | None:
     """More words than the prompt allowed."""
     count = word_count(description)
     return ("description_too_long", f"{count} words, limit {limit}") if count > limit else None
+
+
+def query_too_long(example: Example, limit: int) -> Refusal | None:
+    """More words than a description may have: what people give may be an article."""
+    count = word_count(example.query_text or "")
+    return ("query_too_long", f"{count} words, limit {limit}") if count > limit else None
 
 
 def empty_text(example: Example) -> Refusal | None:
@@ -137,10 +144,10 @@ def wrong_language(texts: Iterable[str], language: str) -> Refusal | None:
 
 def wrong_span(example: Example, what: Subject, min_gap_s: float) -> Refusal | None:
     """A moment or irrelevant span that is empty, outside the video or its segments, or too close."""
-    if example.span is None or example.irrelevant_span is None:
-        return None
     segments = [s.span for s in what.segments if s.span]
     for name, span in (("moment", example.span), ("irrelevant span", example.irrelevant_span)):
+        if span is None:
+            continue
         shown = f"{name} {span.start_s:g}..{span.end_s:g} s"
         if span.end_s <= span.start_s:
             return "empty_span", shown
@@ -148,6 +155,8 @@ def wrong_span(example: Example, what: Subject, min_gap_s: float) -> Refusal | N
             return "span_outside_video", f"{shown}, video ends at {what.duration_s:g} s"
         if not any(_inside(span, s) for s in segments):
             return "span_outside_segments", f"{shown} lies in none of {len(segments)} segments"
+    if example.span is None or example.irrelevant_span is None:
+        return None
     gap = example.span.gap_to(example.irrelevant_span)
     if gap < min_gap_s:
         return "irrelevant_span_too_close", f"gap {gap:.2f} s, limit {min_gap_s:g} s"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from pipeline.synth.annotation import written
 from pipeline.synth.claims import Claim, from_json, to_json
 from pipeline.synth.task import Example, TaskSpec
 from pipeline.text import normalised
@@ -16,7 +17,7 @@ SubDataset = tuple[str, str]  # task type, language
 
 @dataclass(frozen=True)
 class Draft:
-    """One example that passed its checks. Claims are None where a VLM wrote it."""
+    """One example that passed its checks. Claims are None where a VLM or a person wrote it."""
 
     asset_id: str
     task_type: str
@@ -24,6 +25,7 @@ class Draft:
     example: Example
     holds: tuple[Claim, ...] | None
     wrong: tuple[Claim, ...] | None
+    source: str = "synth"  # of schemas.RELEVANCE
 
     @property
     def sub_dataset(self) -> SubDataset:
@@ -54,15 +56,16 @@ class Refused:
 
 def drafts(spec: TaskSpec, checked: pa.Table) -> list[Draft]:
     """The live rows of the check stage, in their order."""
-    columns = ["asset_id", "task_type", "language", "response", "holds", "wrong"]
+    columns = ["asset_id", "task_type", "language", "response", "holds", "wrong", "given"]
     return [
         Draft(
             row["asset_id"],
             row["task_type"],
             row["language"],
-            spec.to_example(spec.response.model_validate_json(row["response"])),
+            written(spec, row)[1],
             None if row["holds"] is None else from_json(row["holds"]),
             None if row["wrong"] is None else from_json(row["wrong"]),
+            "synth" if row["given"] is None else "given",
         )
         for row in checked.select(columns).to_pylist()
     ]

@@ -25,6 +25,7 @@ from pipeline.synth.annotation import Annotation
 from pipeline.synth.assemble import NAME as ASSEMBLE
 from pipeline.synth.assemble import Assembled, assemble
 from pipeline.synth.by_facts import by_facts
+from pipeline.synth.by_given import by_given, given_subjects
 from pipeline.synth.by_vlm import by_vlm, prompt
 from pipeline.synth.checks import Checking, checking
 from pipeline.synth.subjects import subject, subjects
@@ -103,14 +104,18 @@ def _synthesise(
     annotate = (
         by_facts(annotation) if builtin else by_vlm(annotation, ModelRef("vlm", config.vlm), config.vlm.batch_size)
     )
-    stages: list[Step] = [annotate, checking(Checking(spec.name, config.synth))]
+    check = checking(Checking(spec.name, config.synth))
     finished = work / f"synth_{spec.name}-{origin.key}"
+    given = work / f"given_{spec.name}-{origin.key}"
     if origin.overwrite:
         forget(finished)
-    watch = Stopwatch(progress)
-    asked = chunked(subjects(assets, spec, config.synth.languages))
-    checked = resumable_map(run, stages, asked, finished, watch).read()
-    made = counts(stages, checked, watch.seconds)
+        forget(given)
+    asked = subjects(assets, spec, config.synth.languages)
+    checked, made = _checked(run, [annotate, check], asked, finished, progress)
+    told = given_subjects(assets, spec, config.synth.languages)
+    if config.synth.given and len(told):
+        theirs, counted = _checked(run, [by_given(annotation), check], told, given, progress)
+        checked, made = pa.concat_tables([checked, theirs]), [*made, *counted]
 
     began = time.perf_counter()
     data = assemble(spec, checked, assets, config.synth)
@@ -118,7 +123,16 @@ def _synthesise(
     made.append(Counts(ASSEMBLE, examples, examples, _reasons(data.rejected), round(time.perf_counter() - began, 3)))
     _write(spec, data, folder, work, config, origin, made)
     forget(finished)
+    forget(given)
     return Synthesised(spec.name, folder, len(data.queries), len(data.rejected), made, reused=False)
+
+
+def _checked(
+    run: Runner, stages: Sequence[Step], asked: pa.Table, finished: Path, progress: Progress
+) -> tuple[pa.Table, list[Counts]]:
+    watch = Stopwatch(progress)
+    checked = resumable_map(run, stages, chunked(asked), finished, watch).read()
+    return checked, counts(stages, checked, watch.seconds)
 
 
 def show(out: Path, name: str, asset_id: str, config: Config) -> str:
@@ -193,10 +207,12 @@ def _write(
             table = getattr(data, name)
             manifest = Manifest(len(table), origin.key, config.model_dump(mode="json"), origin.media_root)
             write_dataset(staging / name, table, schema, manifest, work)
+        columns = (data.queries.column(name).to_pylist() for name in ("task_type", "language"))
+        types, languages = (sorted(set(column)) for column in columns)
         description = {
             "task": spec.name,
-            "instructions": spec.instructions,
-            "languages": list(config.synth.languages),
+            "instructions": {name: kind.instruction for name, kind in spec.types_of(types).items()},
+            "languages": list(dict.fromkeys([*config.synth.languages, *languages])),
             "in_batch_negatives": spec.in_batch_negatives,
         }
         write_json(staging / "dataset.json", description)
@@ -210,7 +226,7 @@ def _summary(spec: TaskSpec, data: Assembled, made: list[Counts]) -> dict[str, A
         "queries": len(data.queries),
         "documents": len(data.corpus),
         "rejected": len(data.rejected),
-        "by_task_type": {name: by_type[name] for name in spec.task_types},
+        "by_task_type": {name: by_type[name] for name in spec.types_of(by_type)},
         "by_reason": dict(sorted(Counter(data.rejected.column("reason").to_pylist()).items())),
         "counts": [asdict(c) for c in made],
     }

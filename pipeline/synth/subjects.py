@@ -10,9 +10,10 @@ import pyarrow.compute as pc
 
 from pipeline.schemas import ASSETS
 from pipeline.synth.claims import Seen
-from pipeline.synth.task import Segment, Span, Subject, TaskSpec
+from pipeline.synth.task import Given, Segment, Span, Subject, TaskSpec
 
-_OF_SEGMENT = ("asset_id", "start_s", "end_s", "category", "description", "source_caption", "facts", "labels")
+_GIVEN = ("source_caption", "given_label", "source_language", "cues")
+_OF_SEGMENT = ("asset_id", "start_s", "end_s", "category", "description", "facts", "labels", *_GIVEN)
 _OF_FILE = ("uri", "media", "duration_s")
 SEGMENTS = pa.list_(pa.struct([ASSETS.field(n) for n in _OF_SEGMENT]))
 SUBJECTS = pa.schema(
@@ -60,7 +61,12 @@ def subject(row: Mapping[str, Any]) -> Subject:
                 s["category"] or "",
                 s["description"] or "",
                 Seen.of(s["facts"], s["labels"]),
-                s["source_caption"],
+                Given(
+                    s["source_caption"],
+                    s["given_label"],
+                    s["source_language"],
+                    tuple((Span(c["start_s"], c["end_s"]), c["text"]) for c in s["cues"] or ()),
+                ),
             )
             for s in row["segments"]
         ),

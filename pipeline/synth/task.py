@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
@@ -52,6 +53,16 @@ class Span(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Given:
+    """What people said of an asset before anything was synthesised: data of strangers, never instructions."""
+
+    caption: str | None = None
+    label: str | None = None
+    language: str | None = None  # as somebody wrote it
+    cues: tuple[tuple[Span, str], ...] = ()  # subtitles that overlap the asset, in time order
+
+
+@dataclass(frozen=True)
 class Segment:
     """One asset as the annotators see it; an image has no span."""
 
@@ -60,7 +71,7 @@ class Segment:
     category: str
     description: str
     seen: Seen | None  # None where nothing was measured
-    source_caption: str | None = None  # that came with the asset: data of a stranger
+    given: Given = Given()
 
 
 @dataclass(frozen=True)
@@ -87,6 +98,17 @@ class Example:
     span: Span | None = None
     irrelevant_span: Span | None = None
 
+    def to_json(self) -> str:
+        """The example as a column's text."""
+        return json.dumps(asdict(self), ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Example:
+        """What `to_json` wrote."""
+        values = json.loads(text)
+        spans = {name: Span(*values[name]) for name in ("span", "irrelevant_span") if values[name] is not None}
+        return cls(**{**values, **spans})
+
 
 @dataclass(frozen=True)
 class Stated:
@@ -105,6 +127,18 @@ FromFacts = Callable[["TaskSpec", Subject, FactSettings], list[Stated]]
 
 
 @dataclass(frozen=True)
+class GivenType:
+    """The task type of examples that people wrote: a relevance criterion of its own, so that their words
+    and an annotator's are never each other's negatives."""
+
+    name: str
+    kind: TaskType
+    column: str  # of schemas.ASSETS, where what is given stands
+    min_words: int  # of a query text; fewer find nothing in particular
+    examples: Callable[[Subject], list[tuple[str, Example]]]  # each with the id of its asset
+
+
+@dataclass(frozen=True)
 class TaskSpec:
     """A synthesis task (PAPER 3.2)."""
 
@@ -118,6 +152,7 @@ class TaskSpec:
     to_example: Callable[[Any], Example]
     max_description_words: int
     in_batch_negatives: bool = True
+    given: GivenType | None = None  # None where nothing that comes with media makes an example
 
     @cached_property
     def response(self) -> type[Response]:
@@ -137,5 +172,10 @@ class TaskSpec:
 
     @property
     def instructions(self) -> dict[str, str]:
-        """Instruction by task type."""
+        """Instruction by task type, of those an annotator chooses from."""
         return {name: kind.instruction for name, kind in self.task_types.items()}
+
+    def types_of(self, found: Iterable[str]) -> dict[str, TaskType]:
+        """The task types an annotator chooses from, and the given one where it is among `found`."""
+        given = {} if self.given is None or self.given.name not in found else {self.given.name: self.given.kind}
+        return {**self.task_types, **given}

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from pipeline.config import FrameSettings, SceneSettings
 from pipeline.errors import MediaError
+from pipeline.media import videos
 from pipeline.media.scenes import Scan, scan, verdict
 from tests.media.films import FPS, Picture, film, noise_scene, still_scene, textured_still, written
 from tests.media.odd_files import damaged_movie, movie
@@ -107,10 +108,11 @@ def test_a_cut_off_file_keeps_its_good_segments_too(tmp_path: Path) -> None:
     assert reasons(found) == [None, "corrupt_video"]
 
 
-def test_decoding_that_takes_too_long_is_a_reject_not_a_hang(tmp_path: Path) -> None:
+def test_decoding_that_takes_too_long_is_a_reject_not_a_hang(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = written(tmp_path / "a.mp4", movie())
+    monkeypatch.setattr(videos, "decode_limit_s", lambda *_: 1e-9)
     with pytest.raises(MediaError) as caught:
-        scan(path, FrameSettings(max_decode_s=1e-9), LIMITS)
+        scan(path, FrameSettings(), LIMITS)
     assert caught.value.reason == "decode_timeout"
 
 

@@ -144,7 +144,20 @@ def test_fingerprints_of_the_pool_group_pictures(out: Path) -> None:
     mine(out, assets=assets)
     assert "d-rose" not in [n["doc_id"] for n in rows(out)["q-sky"]["negatives"]]
     with pytest.raises(DataError, match="fingerprints"):
-        mine(out, assets=assets.select(list(ASSET_COLUMNS)[:-1]))
+        mine(out, assets=assets.select([c for c in ASSET_COLUMNS if c != "fingerprints"]))
+
+
+def test_rows_name_their_media_with_what_is_known_of_them(out: Path) -> None:
+    blank = {f.name: None for f in ASSETS}
+    told = {"licence": "CC BY 4.0", "author": "Ann", "origin": "https://example.org"}
+    pool = [blank | {"asset_id": "sky", "uri": "sky.png", "sha256": "sky", "fingerprints": [], **told}]
+    mine(out, assets=pa.Table.from_pylist(pool, schema=ASSETS))
+    for row in rows(out).values():
+        contents = [row["query"], *(d["content"] for d in [*row["positives"], *row["negatives"]])]
+        media = list(dict.fromkeys(c["image"] for c in contents if c["image"]))
+        unknown = dict.fromkeys(told)
+        assert row["sources"] == [{"uri": uri, **(told if uri == "sky.png" else unknown)} for uri in media]
+    assert len(rows(out)["q-sky"]["sources"]) > 1
 
 
 def test_files_with_the_same_bytes_are_one_source(out: Path) -> None:

@@ -1,3 +1,4 @@
+import pyarrow as pa
 import pytest
 
 from pipeline.config import SynthSettings
@@ -18,6 +19,7 @@ def verdict(name, language="en", **keys):
     table = subjects(pool(*assets), spec, [language])
     response = spec.response.model_validate({"description": "ok", "task_type": next(iter(spec.task_types)), **keys})
     table = table.append_column("response", [[response.model_dump_json()]])
+    table = table.append_column("given", pa.nulls(1, pa.string()))
     settings = SynthSettings(min_gap_s=1.0, max_description_words=6)
     reject = check_examples(table, Checking(name, settings)).column("reject").to_pylist()[0]
     return reject and reject["reason"]

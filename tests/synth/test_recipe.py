@@ -1,3 +1,4 @@
+import hashlib
 import json
 from dataclasses import replace
 
@@ -47,11 +48,16 @@ class Untouchable:
         raise AssertionError("asked to run")
 
 
+def write_pool(out, table):
+    """A seed pool of `table`, named by what is in it."""
+    name = hashlib.sha256(str(table.to_pylist()).encode()).hexdigest()
+    manifest = Manifest(rows=len(table), fingerprint=name, media_root="/media/here")
+    write_dataset(out / "seed_pool" / "assets", table, ASSETS, manifest, out / ".work")
+
+
 @pytest.fixture
 def out(tmp_path):
-    table = pool(*ASSETS_BY_HAND)
-    manifest = Manifest(rows=len(table), fingerprint="pool-1", media_root="/media/here")
-    write_dataset(tmp_path / "seed_pool" / "assets", table, ASSETS, manifest, tmp_path / ".work")
+    write_pool(tmp_path, pool(*ASSETS_BY_HAND))
     return tmp_path
 
 

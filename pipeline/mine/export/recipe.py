@@ -28,6 +28,7 @@ from pipeline.store.shards import read_dataset, read_manifest, write_json
 
 BATCH_ROWS = 1000
 SUMMARY = "summary.json"
+ATTRIBUTION = "attribution.json"
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,8 @@ def export(
     """Write `<out>/export/<format>/<task>/`; no tasks means all that were mined.
 
     Every row is written, or skipped and counted with a reason. Clips lie in `<out>/export/media/`,
-    cut once for all formats and runs. Raises UsageError for an unknown task, DataError for a
+    cut once for all formats and runs. `attribution.json` names the media of the written rows with licence,
+    author and origin, a list of schemas.SOURCE by URI. Raises UsageError for an unknown task, DataError for a
     damaged data set, OSError when the disk is full; what was there is then as it was.
     """
     mined = sorted(p.name for p in (out / "mined").glob("*") if read_manifest(p / "train") is not None)
@@ -77,6 +79,7 @@ def _export_task(
         files.clips |= _cut(train, ClipSource(files.store, media), run, progress)
     lines: Counter[str] = Counter()
     skipped: Counter[str] = Counter()
+    credited: dict[str, dict[str, str | None]] = {}
     progress.begin([f"export {name}"], len(train))
     try:
         with replacing_folder(out / "export" / form.name / name, out / ".work") as staging:
@@ -89,6 +92,7 @@ def _export_task(
                             skipped[reason] += 1
                             refused += 1
                             continue
+                        credited |= {source["uri"]: source for source in row["sources"]}
                         for record in form.records(row):
                             lines[writer.write(record, len(row["negatives"]))] += 1
                     n = len(batch)
@@ -96,6 +100,7 @@ def _export_task(
             in_batch = bool(pc.all(train.column("in_batch_negatives"), min_count=0).as_py())
             counts = [dict(sorted(c.items())) for c in (lines, skipped, files.dropped)]
             exported = Exported(form.name, name, in_batch, len(train), *counts)
+            write_json(staging / ATTRIBUTION, [credited[uri] for uri in sorted(credited)])
             write_json(staging / SUMMARY, asdict(exported))
     finally:
         progress.end()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ import pyarrow as pa
 
 from pipeline.config import SourceSettings
 from pipeline.errors import UsageError
+from pipeline.media.told import clean, joined
 from pipeline.seed_pool.sources.rows import KNOWN
 
 # Names that people use, in the order of preference; lower case.
@@ -21,6 +23,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "licence": ("licence", "license", "rights"),
     "author": ("author", "artist", "creator", "photographer", "credit"),
     "origin": ("origin", "source", "url", "page_url", "homepage"),
+    "source_language": ("source_language", "caption_language", "language", "lang"),
 }  # fmt: skip
 
 
@@ -65,8 +68,20 @@ class Columns:
         classes = self.classes.get(column)
         if classes is not None and isinstance(value, int):
             value = classes[value] if 0 <= value < len(classes) else None
-        text = "" if value is None else str(value).strip()
-        return text or None
+        return clean(value)
+
+
+def known_of_record(record: Mapping[str, Any]) -> dict[str, str]:
+    """The values of KNOWN in a JSON object somebody wrote, by NAMES; lists of texts are joined."""
+    lower = {key.lower(): record[key] for key in reversed(list(record))}
+    found = {what: next((t for n in NAMES[what] if (t := _told(lower.get(n)))), None) for what in KNOWN}
+    return {what: text for what, text in found.items() if text is not None}
+
+
+def _told(value: Any) -> str | None:
+    if isinstance(value, list):
+        return joined([v for v in value if isinstance(v, str)])
+    return clean(value)
 
 
 def _text_like(kind: pa.DataType) -> bool:

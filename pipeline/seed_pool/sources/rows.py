@@ -15,7 +15,7 @@ from pipeline.stage import rejects
 
 STAGE = "discover"
 # What a source may know of a medium before a byte of it is read; `sidecars` are URIs of the files beside it.
-KNOWN = ("source_caption", "given_label", "licence", "author", "origin")
+KNOWN = ("source_caption", "given_label", "licence", "author", "origin", "source_language")
 DISCOVERED = pa.schema(
     [
         pa.field("uri", pa.string()),

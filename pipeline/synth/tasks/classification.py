@@ -11,6 +11,8 @@ from pipeline.synth.claims import Claim, Seen, holds, judge
 from pipeline.synth.phrases import false_colours, look, pick, sure_label, true_claims, value_of
 from pipeline.synth.task import (
     Example,
+    GivenType,
+    Medium,
     Response,
     Segment,
     Stated,
@@ -43,6 +45,15 @@ def from_facts(spec: TaskSpec, subject: Subject, limits: FactSettings) -> list[S
     if "Object Recognition" in spec.task_types:
         found.append(_object(spec, segment, segment.seen, limits))
     return [f for f in found if f is not None]
+
+
+def from_given(subject: Subject) -> list[tuple[str, Example]]:
+    """The label that people gave; names of folders write `_` for a space."""
+    return [
+        (s.asset_id, Example(positive_text=s.given.label.replace("_", " ").strip()))
+        for s in subject.segments
+        if s.given.label
+    ]
 
 
 def _stated(
@@ -89,6 +100,19 @@ def _scene(spec: TaskSpec, segment: Segment, seen: Seen, limits: FactSettings) -
     return _stated(spec, segment, "Scene Parsing", look(claims, "scene"), look(wrong, "scene"), claims, wrong)
 
 
+def _given(medium: Medium) -> GivenType:
+    return GivenType(
+        "Given Category",
+        TaskType(
+            f"The category that people gave the {medium}, such as the folder that they put it in.",
+            f"Find the category that people gave the {medium}.",
+        ),
+        column="given_label",
+        min_words=0,
+        examples=from_given,
+    )
+
+
 _FAMILY = partial(
     TaskSpec,
     keys=Classification,
@@ -102,6 +126,7 @@ _FAMILY = partial(
 IMAGE_CLASSIFICATION = _FAMILY(
     name="image_classification",
     medium="image",
+    given=_given("image"),
     task_types={
         "Object Recognition": TaskType(
             "Name the main object, animal, plant or person-role in the image, as specifically as it can be seen.",
@@ -125,6 +150,7 @@ IMAGE_CLASSIFICATION = _FAMILY(
 VIDEO_CLASSIFICATION = _FAMILY(
     name="video_classification",
     medium="video",
+    given=_given("video"),
     task_types={
         "Activity Recognition": TaskType(
             "Name the activity that people, animals or machines perform in the video.",

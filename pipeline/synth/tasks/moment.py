@@ -10,6 +10,7 @@ from pipeline.synth.phrases import a, caption, pick, sentence, true_claims
 from pipeline.synth.task import (
     MAX_QUERY_CHARS,
     Example,
+    GivenType,
     Response,
     Segment,
     Span,
@@ -78,6 +79,17 @@ def from_facts(spec: TaskSpec, subject: Subject, limits: FactSettings) -> list[S
     return stated
 
 
+def from_given(subject: Subject) -> list[tuple[str, Example]]:
+    """The words of each subtitle and its span, as far as it lies in a segment that it covers or that covers it."""
+    found = []
+    for segment in subject.segments:
+        for cue, words in segment.given.cues if segment.span else ():
+            if segment.span and segment.span.covers(cue):
+                span = Span(max(cue.start_s, segment.span.start_s), min(cue.end_s, segment.span.end_s))
+                found.append((segment.asset_id, Example(query_text=words, span=span)))
+    return found
+
+
 def _stated(spec: TaskSpec, segment: Segment, far: Segment, task_type: str, claims: tuple[Claim, ...]) -> Stated:
     phrase = pick(
         ("when does the video show {a}?", "the moment that shows {a}", "go to {a}"), segment.asset_id, task_type
@@ -115,4 +127,14 @@ MOMENT_RETRIEVAL = TaskSpec(
     from_facts=from_facts,
     to_example=to_example,
     max_description_words=300,
+    given=GivenType(
+        "Given Subtitle",
+        TaskType(
+            "The words of a subtitle: what is said, or what can be heard or read.",
+            "Find the segment of the video in which these words stand as subtitle.",
+        ),
+        column="cues",
+        min_words=3,
+        examples=from_given,
+    ),
 )

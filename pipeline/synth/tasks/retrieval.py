@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import PurePosixPath
 
 from pydantic import Field
 
@@ -13,6 +14,7 @@ from pipeline.synth.phrases import NOUN, a, absent_colours, caption, pick, sente
 from pipeline.synth.task import (
     MAX_QUERY_CHARS,
     Example,
+    GivenType,
     Medium,
     Response,
     Stated,
@@ -20,6 +22,7 @@ from pipeline.synth.task import (
     TaskSpec,
     TaskType,
 )
+from pipeline.text import normalised
 
 MIN_GLOSS_WORDS = 4
 ANCHORS = {"label", "text", "colour", "has_colour"}  # a text without any of these says too little
@@ -36,6 +39,17 @@ class Retrieval(Response):
 def to_example(response: Retrieval) -> Example:
     """A response in the terms of the data format."""
     return Example(query_text=response.query)
+
+
+def from_given(subject: Subject) -> list[tuple[str, Example]]:
+    """The caption that people gave, unless it is the file's name. It speaks of the whole file, so every
+    segment of a video answers it."""
+    name = normalised(PurePosixPath(subject.uri).stem)
+    return [
+        (s.asset_id, Example(query_text=s.given.caption))
+        for s in subject.segments
+        if s.given.caption and normalised(PurePosixPath(s.given.caption).stem) != name
+    ]
 
 
 Text = tuple[str, tuple[Claim, ...]]
@@ -119,6 +133,16 @@ def _course(asset_id: str, noun: str, seen: Seen, limits: FactSettings) -> Text 
 Write = Callable[[str, str, Seen, FactSettings], Text | None]
 
 
+def _given(medium: Medium) -> GivenType:
+    return GivenType(
+        "Given Caption",
+        TaskType(f"The caption that people gave the {medium}.", f"Find the {medium} that people gave this caption."),
+        column="source_caption",
+        min_words=2,
+        examples=from_given,
+    )
+
+
 _FAMILY = partial(
     TaskSpec,
     keys=Retrieval,
@@ -130,6 +154,7 @@ _FAMILY = partial(
 IMAGE_RETRIEVAL = _FAMILY(
     name="image_retrieval",
     medium="image",
+    given=_given("image"),
     task_types={
         "Direct Visual Description": TaskType(
             "Describe plainly what can be seen: objects, attributes, positions, colours.",
@@ -153,6 +178,7 @@ IMAGE_RETRIEVAL = _FAMILY(
 VIDEO_RETRIEVAL = _FAMILY(
     name="video_retrieval",
     medium="video",
+    given=_given("video"),
     task_types={
         "Entity/Action Search": TaskType(
             "Search for a particular person, object, place or action that appears in the video.",

@@ -22,6 +22,9 @@ FRAMES = FrameSettings()
 RED, BLUE, GREEN = (220, 30, 30), (30, 30, 220), (30, 200, 30)
 
 
+FILM = {"licence": "CC BY 4.0", "author": "Ann", "origin": None}
+
+
 def content(text: str | None = None, **medium: Any) -> dict[str, Any]:
     return {"text": text, "image": None, "video": None, "start_s": None, "end_s": None, **medium}
 
@@ -37,7 +40,9 @@ def row(query_id: str, positives: list[Any], negatives: list[Any], **more: Any) 
     return {
         "query_id": query_id, "instruction": "Find the moment.", "query": content(query_id), "positives": positives,
         "negatives": negatives, "positive_mean": 0.7, "in_batch_negatives": True, "task": "moments",
-        "task_type": "t", "language": "en", "asset_id": "a", **more,
+        "task_type": "t", "language": "en", "asset_id": "a",
+        "sources": [{**FILM, "uri": uri} for d in positives if (uri := d["content"]["video"] or d["content"]["image"])],
+        **more,
     }  # fmt: skip
 
 
@@ -88,6 +93,13 @@ def test_every_row_is_written_or_skipped_with_a_reason(out: Path) -> None:
     assert result.dropped_negatives == {"missing": 1}
     assert result.rows == len(ROWS) == sum(result.lines.values()) + sum(result.skipped.values())
     assert json.loads((out / "export/ms-swift/moments/summary.json").read_text())["rows"] == len(ROWS)
+
+
+def test_media_of_written_rows_are_credited(out: Path) -> None:
+    exported(out)
+    credited = json.loads((out / "export/ms-swift/moments/attribution.json").read_text())
+    assert credited[0] == {"uri": "film.mp4", "licence": "CC BY 4.0", "author": "Ann", "origin": None}
+    assert "../secret.png" not in [c["uri"] for c in credited]
 
 
 def test_spans_are_clips_that_show_their_moment(out: Path) -> None:
