@@ -48,8 +48,27 @@ class QualitySettings(Settings):
     """Narrower pictures and videos are rejected."""
     min_height_px: int = Field(160, ge=1)
     """Lower pictures and videos are rejected."""
+    min_pixels: int = Field(40_000, ge=1)
+    """Pictures and videos with fewer pixels (width times height) are rejected."""
     max_aspect_ratio: float = Field(4.0, ge=1)
     """Longer side over shorter side, at most."""
+
+
+class PictureSettings(Settings):
+    """What sampled frames are worth. Chosen on other media than the sample (docs/parts/images.md)."""
+
+    min_contrast: float = Field(16.0, ge=0, le=255)
+    """Span of the widest channel, 0..255, without its darkest and brightest thousandth; less is `near_uniform`."""
+    min_entropy_bits: float = Field(0.1, ge=0, le=8)
+    """Entropy of the luma histogram; less is `near_uniform`. A page with one line of text has 0.14."""
+    min_bright_luma: float = Field(32.0, ge=0, le=255)
+    """99th percentile of luma; pictures that stay below are `underexposed`."""
+    max_dark_luma: float = Field(200.0, ge=0, le=255)
+    """0.1th percentile of luma; pictures that stay above are `overexposed`."""
+    max_clipped_share: float = Field(1.0, ge=0, le=1)
+    """Share of white pixels; more is `overexposed`. 1 allows any: pages and cut-outs are mostly white."""
+    max_edge_width_px: float = Field(6.0, gt=0, le=256)
+    """Width of the sharpest edges, px of the sampled frame; wider ones are `blurred`."""
 
 
 class SceneSettings(Settings):
@@ -127,6 +146,7 @@ class SourceSettings(Settings):
 class SeedPoolSettings(Settings):
     sources: SourceSettings = SourceSettings()
     quality: QualitySettings = QualitySettings()
+    pictures: PictureSettings = PictureSettings()
     scenes: SceneSettings = SceneSettings()
     label: LabelSettings = LabelSettings()
     align: AlignSettings = AlignSettings()

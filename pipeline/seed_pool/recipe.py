@@ -21,6 +21,7 @@ from pipeline.seed_pool.duplicates import READS, find_duplicates
 from pipeline.seed_pool.label import LabelSource, labelling
 from pipeline.seed_pool.measure import PixelSource, measuring
 from pipeline.seed_pool.passes import Rows, Tally
+from pipeline.seed_pool.pictures import PictureSource, picture_quality
 from pipeline.seed_pool.probe import probing
 from pipeline.seed_pool.quality import quality
 from pipeline.seed_pool.rebalance import NAME as REBALANCE
@@ -107,11 +108,13 @@ def build_seed_pool(
 
 
 def structure(store: FrameStore, config: Config) -> list[Step]:
-    """The stages that see files: what each is, whether it is good enough, where its scenes are."""
+    """The stages that see files: what each is, whether it is good enough, where its scenes are, what can be seen."""
+    pixels = PixelSource(store.media_root, store.cache, store.settings)
     return [
         probing(store),
         quality(config.seed_pool.quality),
         scenes(SplitSettings(store, config.seed_pool.scenes)),
+        picture_quality(PictureSource(pixels, config.seed_pool.pictures)),
     ]
 
 
