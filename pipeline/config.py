@@ -37,6 +37,8 @@ class FrameSettings(Settings):
     """A longer video is rejected."""
     max_decode_s: float = Field(600.0, gt=0)
     """Decoding of one file stops with a reject after this long."""
+    animations: Literal["first_frame", "video"] = "first_frame"
+    """What an animated GIF, WebP, PNG or AVIF is: its first picture, or a video of frames with their own times."""
     thumbnail_px: int = Field(160, ge=32, le=512)
     """Longer side of the pictures in the report."""
 

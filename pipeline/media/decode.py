@@ -29,12 +29,17 @@ def read_image(place: Place, settings: FrameSettings) -> Picture:
         if kind.media != "image":
             raise MediaError("unsupported_format", f"{kind.decoder} is no still picture")
         with open_image(file, kind, settings) as image:
-            turn, profile = turn_of(image), image.info.get("icc_profile")
-            width, height = fit(*image.size, settings.max_side_px)
-            image.draft(None, (2 * width, 2 * height))  # a JPEG is reduced while it is decoded
-            image.load()
-            shown = eight_bit(image)
-            if shown.size != (width, height):
-                shown = shown.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=_REDUCING_GAP)
-            shown = to_srgb(shown, profile)
-            return np.asarray(shown if turn is None else shown.transpose(turn))
+            return upright(image, settings.max_side_px)
+
+
+def upright(image: Image.Image, max_side_px: int) -> Picture:
+    """The frame an opened picture file stands at, as a viewer shows it: uint8 [H, W, 3] sRGB, scaled down to fit."""
+    turn, profile = turn_of(image), image.info.get("icc_profile")
+    width, height = fit(*image.size, max_side_px)
+    image.draft(None, (2 * width, 2 * height))  # a JPEG is reduced while it is decoded
+    image.load()
+    shown = eight_bit(image)
+    if shown.size != (width, height):
+        shown = shown.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=_REDUCING_GAP)
+    shown = to_srgb(shown, profile)
+    return np.asarray(shown if turn is None else shown.transpose(turn))

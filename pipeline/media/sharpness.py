@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.models.protocols import Picture
 
+Reduce = Callable[..., Any]
 _TILE_PX = 32
 _MIN_STEP = 48  # of luma: a tile with less holds no edge that could be judged
 _SHARPEST = 5  # percent of the tiles: a shallow depth of field leaves most of a good photo blurred
@@ -28,8 +32,8 @@ def edge_width(picture: Picture) -> float | None:
     across = cv2.absdiff(wide[1:-1, 2:], wide[1:-1, :-2])
     down = cv2.absdiff(wide[2:, 1:-1], wide[:-2, 1:-1])
     slope = np.asarray(cv2.max(across, down), np.uint8)  # twice the slope: differences over two pixels
-    step = _of_tiles(luma, np.maximum) - _of_tiles(luma, np.minimum)
-    steepest = _of_tiles(slope, np.maximum)
+    step = _of_tiles(luma, np.max) - _of_tiles(luma, np.min)
+    steepest = _of_tiles(slope, np.max)
     edges = step >= _MIN_STEP
     if not edges.any():
         return None
@@ -37,7 +41,9 @@ def edge_width(picture: Picture) -> float | None:
     return float(np.percentile(widths, _SHARPEST))
 
 
-def _of_tiles(values: NDArray[np.uint8], reduce: np.ufunc) -> NDArray[np.int64]:
-    """The largest or least value of each tile; the last ones of a row or column may be smaller."""
-    down = reduce.reduceat(values, np.arange(0, values.shape[0], _TILE_PX), axis=0)
-    return np.asarray(reduce.reduceat(down, np.arange(0, values.shape[1], _TILE_PX), axis=1), np.int64)
+def _of_tiles(values: NDArray[np.uint8], reduce: Reduce) -> NDArray[np.int64]:
+    """The largest or least value of each tile; those at the right and lower edge may be smaller."""
+    height, width = values.shape
+    whole = cv2.copyMakeBorder(values, 0, -height % _TILE_PX, 0, -width % _TILE_PX, cv2.BORDER_REPLICATE)
+    rows = reduce(whole.reshape(-1, _TILE_PX, whole.shape[1]), axis=1)
+    return np.asarray(reduce(rows.reshape(len(rows), -1, _TILE_PX), axis=2), np.int64)
