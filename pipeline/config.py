@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -145,17 +145,6 @@ class SourceSettings(Settings):
     columns: ColumnSettings = ColumnSettings()
 
 
-class SeedPoolSettings(Settings):
-    sources: SourceSettings = SourceSettings()
-    quality: QualitySettings = QualitySettings()
-    pictures: PictureSettings = PictureSettings()
-    scenes: SceneSettings = SceneSettings()
-    label: LabelSettings = LabelSettings()
-    align: AlignSettings = AlignSettings()
-    duplicates: DuplicateSettings = DuplicateSettings()
-    rebalance: RebalanceSettings = RebalanceSettings()
-
-
 class FactSettings(Settings):
     """What the builtin annotator may claim. Chosen on other media than the sample (docs/builtin-models.md)."""
 
@@ -256,6 +245,64 @@ class ModelSettings(Settings):
         return self.calibration or CALIBRATIONS.get((self.adapter, self.model), Calibration())
 
 
+class ScorerSettings(Settings):
+    """One score of each asset from an embedder's vectors, and its limits. Docs: docs/parts/images.md."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    """What the score is called in the column `scores` and in rejects."""
+    kind: Literal["linear_head", "zero_shot"]
+    """Trained layers over the vector, or a comparison with texts."""
+    embedder: ModelSettings
+    """Whose vectors; a head fits the model it was trained on and no other."""
+    weights: Path | None = None
+    """Of a linear head: safetensors, or a torch state dict with nothing but linear layers."""
+    relu: bool = False
+    """ReLU between the layers of a head. LAION's aesthetic predictors have none."""
+    sigmoid: bool = False
+    """Scores of a head pass through a sigmoid."""
+    prompts: tuple[str, ...] = ()
+    """Zero-shot: texts that fit what is scored high."""
+    against: tuple[str, ...] = ()
+    """Zero-shot: texts that fit everything else. The score is the share of `prompts`, 0..1."""
+    temperature: float = Field(0.01, gt=0)
+    """Zero-shot: cosines are divided by it; CLIP was trained with about 0.01."""
+    min_score: float | None = None
+    """Lower scores are rejected as `low_score`."""
+    max_score: float | None = None
+    """Higher scores are rejected as `high_score`."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> ScorerSettings:
+        """Each kind has what it needs and nothing of the other's."""
+        if (self.kind == "linear_head") != (self.weights is not None):
+            raise ValueError(f"scorer {self.name}: weights belong to a linear_head, which needs them")
+        texts = {bool(self.prompts), bool(self.against)}
+        if texts != {self.kind == "zero_shot"}:
+            raise ValueError(f"scorer {self.name}: prompts and against belong to zero_shot, which needs both")
+        return self
+
+
+class SeedPoolSettings(Settings):
+    sources: SourceSettings = SourceSettings()
+    quality: QualitySettings = QualitySettings()
+    pictures: PictureSettings = PictureSettings()
+    scenes: SceneSettings = SceneSettings()
+    scorers: tuple[ScorerSettings, ...] = ()
+    """Models that score each asset, with limits; none by default."""
+    label: LabelSettings = LabelSettings()
+    align: AlignSettings = AlignSettings()
+    duplicates: DuplicateSettings = DuplicateSettings()
+    rebalance: RebalanceSettings = RebalanceSettings()
+
+    @model_validator(mode="after")
+    def _named_once(self) -> SeedPoolSettings:
+        """Scores are told apart by name."""
+        names = [scorer.name for scorer in self.scorers]
+        if len(set(names)) != len(names):
+            raise ValueError(f"scorers {', '.join(names)}: give each a name of its own")
+        return self
+
+
 class RunnerSettings(Settings):
     kind: Literal["ray", "local"] = "ray"
     """`local` is a plain loop over the same stages, for debugging."""
@@ -286,8 +333,11 @@ class Config(Settings):
 def _nearest(key: str, location: tuple[str | int, ...], model: type[BaseModel]) -> str:
     """The valid dotted key that `key` at `location` most likely meant."""
     for part in location[:-1]:
-        inner = model.model_fields[str(part)].annotation
-        model = inner if isinstance(inner, type) and issubclass(inner, BaseModel) else model
+        if isinstance(part, int):  # an entry of a list: the model is that of its entries
+            continue
+        annotation = model.model_fields[part].annotation
+        for inner in (annotation, *get_args(annotation)):
+            model = inner if isinstance(inner, type) and issubclass(inner, BaseModel) else model
     close = difflib.get_close_matches(key, list(model.model_fields), n=1, cutoff=0.0)
     return ".".join([*map(str, location[:-1]), close[0]])
 

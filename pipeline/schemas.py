@@ -38,6 +38,9 @@ LABEL_GUESS = pa.struct(
     ]
 )
 
+# What a model of the user's choice thinks of an asset; `name` is the scorer's.
+SCORE = pa.struct([("name", pa.string()), ("score", pa.float32())])
+
 _IDENTITY = [
     pa.field("asset_id", pa.string()),
     pa.field("uri", pa.string()),
@@ -59,6 +62,7 @@ _GIVEN = [
     pa.field("origin", pa.string()),  # a page or collection
 ]
 _KNOWLEDGE = [
+    pa.field("scores", pa.list_(SCORE)),  # in the order of seed_pool.scorers; null without any
     pa.field("category", pa.string()),  # "Group/category" of configs/taxonomy.yaml
     pa.field("category_confidence", pa.float32()),  # 0..1
     pa.field("description", pa.string()),

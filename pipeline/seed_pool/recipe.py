@@ -28,6 +28,7 @@ from pipeline.seed_pool.rebalance import NAME as REBALANCE
 from pipeline.seed_pool.rebalance import READS as BALANCED
 from pipeline.seed_pool.rebalance import rebalance
 from pipeline.seed_pool.scenes import SplitSettings, scenes
+from pipeline.seed_pool.score import ScoreSource, scoring
 from pipeline.seed_pool.sources import Source, open_source
 from pipeline.seed_pool.sources.rows import tables
 from pipeline.seed_pool.taxonomy import load_taxonomy
@@ -121,8 +122,9 @@ def structure(store: FrameStore, config: Config) -> list[Step]:
 def knowledge(store: FrameStore, config: Config) -> list[Step]:
     """The stages that see assets with their frames: facts, labels, alignment."""
     pixels = PixelSource(store.media_root, store.cache, store.settings)
-    label = config.seed_pool.label
+    label, scorers = config.seed_pool.label, config.seed_pool.scorers
     return [
+        *([scoring(ScoreSource(pixels, scorers))] if scorers else []),
         measuring(pixels, ModelRef("text_reader", config.vlm)),
         labelling(
             LabelSource(pixels, load_taxonomy(label.taxonomy), label, config.synth.facts),
