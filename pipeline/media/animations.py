@@ -12,6 +12,7 @@ from PIL import Image
 
 from pipeline.config import FrameSettings
 from pipeline.errors import MediaError
+from pipeline.media.coded_colours import Coding, colour_coding
 from pipeline.media.decode import upright
 from pipeline.media.images import check_pixels, decoding, open_image
 from pipeline.media.kinds import Kind
@@ -51,6 +52,7 @@ def stills(file: BinaryIO, kind: Kind, settings: FrameSettings) -> Iterator[Stil
     too_long and too_many_pixels likewise.
     """
     file.seek(0)
+    coding = colour_coding(file, kind)
     deadline = time.monotonic() + settings.max_decode_s
     with decoding(file, kind):
         image = Image.open(file, formats=(kind.decoder,))
@@ -58,7 +60,7 @@ def stills(file: BinaryIO, kind: Kind, settings: FrameSettings) -> Iterator[Stil
     for number in count():
         # Not around the yield: what a consumer raises is none of ours, and its warnings are its own.
         with decoding(file, kind):
-            picture = _frame(image, number, settings.max_pixels)
+            picture = _frame(image, number, coding, settings.max_pixels)
         if picture is None:
             break
         if time.monotonic() > deadline:
@@ -73,14 +75,14 @@ def stills(file: BinaryIO, kind: Kind, settings: FrameSettings) -> Iterator[Stil
         raise MediaError("truncated", f"{kind.decoder}: {cut}")
 
 
-def _frame(image: Image.Image, number: int, max_pixels: int) -> Picture | None:
+def _frame(image: Image.Image, number: int, coding: Coding | None, max_pixels: int) -> Picture | None:
     """None behind the last frame."""
     try:
         image.seek(number)
     except EOFError:
         return None
     check_pixels(*image.size, max_pixels)  # a frame of a GIF may be larger than the file declares
-    return upright(image, max(image.size))
+    return upright(image, coding, max(image.size))
 
 
 def _shown_ms(image: Image.Image) -> float:
