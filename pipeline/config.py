@@ -42,6 +42,8 @@ class FrameSettings(Settings):
     """Decoding of one file ends with a reject of the whole file after this long and the video's own length."""
     isolate: bool = True
     """Files are decoded in a child process, so that one that hangs or crashes a decoder costs no other."""
+    animations: Literal["first_frame", "video"] = "first_frame"
+    """What an animated GIF, WebP, PNG or AVIF is: its first picture, or a video of frames with their own times."""
     thumbnail_px: int = Field(160, ge=32, le=512)
     """Longer side of the pictures in the report."""
 
@@ -53,8 +55,27 @@ class QualitySettings(Settings):
     """Narrower pictures and videos are rejected."""
     min_height_px: int = Field(160, ge=1)
     """Lower pictures and videos are rejected."""
+    min_pixels: int = Field(40_000, ge=1)
+    """Pictures and videos with fewer pixels (width times height) are rejected."""
     max_aspect_ratio: float = Field(4.0, ge=1)
     """Longer side over shorter side, at most."""
+
+
+class PictureSettings(Settings):
+    """What sampled frames are worth. Chosen on other media than the sample (docs/parts/images.md)."""
+
+    min_contrast: float = Field(16.0, ge=0, le=255)
+    """Span of the widest channel, 0..255, without its darkest and brightest thousandth; less is `near_uniform`."""
+    min_entropy_bits: float = Field(0.1, ge=0, le=8)
+    """Entropy of the luma histogram; less is `near_uniform`. A page with one line of text has 0.14."""
+    min_bright_luma: float = Field(32.0, ge=0, le=255)
+    """99th percentile of luma; pictures that stay below are `underexposed`."""
+    max_dark_luma: float = Field(200.0, ge=0, le=255)
+    """0.1th percentile of luma; pictures that stay above are `overexposed`."""
+    max_clipped_share: float = Field(1.0, ge=0, le=1)
+    """Share of white pixels; more is `overexposed`. 1 allows any: pages and cut-outs are mostly white."""
+    max_edge_width_px: float = Field(6.0, gt=0, le=256)
+    """Width of the sharpest edges, px of the sampled frame; wider ones are `blurred`."""
 
 
 class SceneSettings(Settings):
@@ -194,16 +215,6 @@ class SourceSettings(Settings):
     """Media whose licence nobody states are rejected."""
 
 
-class SeedPoolSettings(Settings):
-    sources: SourceSettings = SourceSettings()
-    quality: QualitySettings = QualitySettings()
-    scenes: SceneSettings = SceneSettings()
-    label: LabelSettings = LabelSettings()
-    align: AlignSettings = AlignSettings()
-    duplicates: DuplicateSettings = DuplicateSettings()
-    rebalance: RebalanceSettings = RebalanceSettings()
-
-
 class FactSettings(Settings):
     """What the builtin annotator may claim. Chosen on other media than the sample (docs/builtin-models.md)."""
 
@@ -306,6 +317,64 @@ class ModelSettings(Settings):
         return self.calibration or CALIBRATIONS.get((self.adapter, self.model), Calibration())
 
 
+class ScorerSettings(Settings):
+    """One score of each asset from an embedder's vectors, and its limits. Docs: docs/parts/images.md."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    """What the score is called in the column `scores` and in rejects."""
+    kind: Literal["linear_head", "zero_shot"]
+    """Trained layers over the vector, or a comparison with texts."""
+    embedder: ModelSettings
+    """Whose vectors; a head fits the model it was trained on and no other."""
+    weights: Path | None = None
+    """Of a linear head: safetensors, or a torch state dict with nothing but linear layers."""
+    relu: bool = False
+    """ReLU between the layers of a head. LAION's aesthetic predictors have none."""
+    sigmoid: bool = False
+    """Scores of a head pass through a sigmoid."""
+    prompts: tuple[str, ...] = ()
+    """Zero-shot: texts that fit what is scored high."""
+    against: tuple[str, ...] = ()
+    """Zero-shot: texts that fit everything else. The score is the share of `prompts`, 0..1."""
+    temperature: float = Field(0.01, gt=0)
+    """Zero-shot: cosines are divided by it; CLIP was trained with about 0.01."""
+    min_score: float | None = None
+    """Lower scores are rejected as `low_score`."""
+    max_score: float | None = None
+    """Higher scores are rejected as `high_score`."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> ScorerSettings:
+        """Each kind has what it needs and nothing of the other's."""
+        if (self.kind == "linear_head") != (self.weights is not None):
+            raise ValueError(f"scorer {self.name}: weights belong to a linear_head, which needs them")
+        texts = {bool(self.prompts), bool(self.against)}
+        if texts != {self.kind == "zero_shot"}:
+            raise ValueError(f"scorer {self.name}: prompts and against belong to zero_shot, which needs both")
+        return self
+
+
+class SeedPoolSettings(Settings):
+    sources: SourceSettings = SourceSettings()
+    quality: QualitySettings = QualitySettings()
+    pictures: PictureSettings = PictureSettings()
+    scenes: SceneSettings = SceneSettings()
+    scorers: tuple[ScorerSettings, ...] = ()
+    """Models that score each asset, with limits; none by default."""
+    label: LabelSettings = LabelSettings()
+    align: AlignSettings = AlignSettings()
+    duplicates: DuplicateSettings = DuplicateSettings()
+    rebalance: RebalanceSettings = RebalanceSettings()
+
+    @model_validator(mode="after")
+    def _named_once(self) -> SeedPoolSettings:
+        """Scores are told apart by name."""
+        names = [scorer.name for scorer in self.scorers]
+        if len(set(names)) != len(names):
+            raise ValueError(f"scorers {', '.join(names)}: give each a name of its own")
+        return self
+
+
 class RunnerSettings(Settings):
     kind: Literal["ray", "local"] = "ray"
     """`local` is a plain loop over the same stages, for debugging."""
@@ -338,8 +407,9 @@ def _nearest(key: str, location: tuple[str | int, ...], model: type[BaseModel]) 
     inner: Any = model
     for part in location[:-1]:
         known = _model_in(inner)
-        # Below a mapping stand names of the user's own, then what the mapping holds.
-        inner = known.model_fields[str(part)].annotation if known else get_args(inner)[-1]
+        # Below a list stand its entries; below a mapping names of the user's own, then what the mapping holds.
+        below = get_args(inner)[0 if isinstance(part, int) else -1] if known is None else None
+        inner = below or (known.model_fields[str(part)].annotation if known else None)
     known = _model_in(inner) or model
     close = difflib.get_close_matches(key, list(known.model_fields), n=1, cutoff=0.0)
     return ".".join([*map(str, location[:-1]), close[0]])

@@ -40,6 +40,8 @@ LABEL_GUESS = pa.struct(
 
 # One cue of a subtitle file: seconds of the video file.
 CUE = pa.struct([("start_s", pa.float64()), ("end_s", pa.float64()), ("text", pa.string())])
+# What a model of the user's choice thinks of an asset; `name` is the scorer's.
+SCORE = pa.struct([("name", pa.string()), ("score", pa.float32())])
 
 _IDENTITY = [
     pa.field("asset_id", pa.string()),
@@ -65,6 +67,7 @@ _GIVEN = [
     pa.field("sidecar_problem", pa.string()),  # what came with it and cannot be used: a line each, `code uri: detail`
 ]
 _KNOWLEDGE = [
+    pa.field("scores", pa.list_(SCORE)),  # in the order of seed_pool.scorers; null without any
     pa.field("category", pa.string()),  # "Group/category" of configs/taxonomy.yaml
     pa.field("category_confidence", pa.float32()),  # 0..1
     pa.field("description", pa.string()),

@@ -29,8 +29,8 @@ FUNCTION = Callable[..., pa.Table]
 class ModelRef:
     """Names a model that a worker loads once (`models.load.load`); never the loaded object."""
 
-    kind: str  # classifier | embedder | vlm | reranker
-    settings: Any  # the frozen settings of `config.py` that say which adapter and weights
+    kind: str  # classifier | embedder | text_reader | vlm | reranker | scorers
+    settings: Any  # the frozen settings of `config.py` that say which adapter and weights; of scorers a tuple
 
 
 @dataclass(frozen=True)

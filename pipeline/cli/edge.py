@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from pipeline.config import Config, ModelSettings, RunnerSettings, load_config
+from pipeline.config import Config, ModelSettings, RunnerSettings, ScorerSettings, load_config
 from pipeline.errors import SeedmineError, UsageError
 from pipeline.models.load import load
 from pipeline.stage import Counts, ModelRef, Runner
@@ -83,6 +83,11 @@ def foreign_models(used: Mapping[str, tuple[str, ModelSettings]]) -> dict[str, s
     """
     named = {name: load(ModelRef(kind, s)) for name, (kind, s) in used.items() if s.adapter != "builtin"}
     return {name: str(model.fingerprint) for name, model in named.items()}  # type: ignore[attr-defined]
+
+
+def scorer_models(scorers: tuple[ScorerSettings, ...]) -> dict[str, str]:
+    """The fingerprint of the scorers, where there are any. Raises ModelError when one cannot be loaded."""
+    return {"scorers": str(load(ModelRef("scorers", scorers)).fingerprint)} if scorers else {}  # type: ignore[attr-defined]
 
 
 def print_counts(title: str, counts: Sequence[Counts]) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.edge import foreign_models, print_counts, reported, runner_of, settings
+from pipeline.cli.edge import foreign_models, print_counts, reported, runner_of, scorer_models, settings
 from pipeline.cli.options import DEFAULT_OUT, ConfigOption, OutOption, OverwriteOption, RunnerOption, SetOption
 from pipeline.cli.progress import progress_for_here
 from pipeline.cli.remove import remove_command
@@ -49,6 +49,7 @@ def build(
     """
     wanted = settings(config, assignments, runner)
     models = foreign_models({"vlm": ("vlm", wanted.vlm), "aligner": ("embedder", wanted.aligner)})
+    models |= scorer_models(wanted.seed_pool.scorers)
     pool = build_seed_pool(source, out, wanted, runner_of(wanted.runner), progress_for_here(), models, overwrite)
     if pool.reused:
         typer.echo("nothing has changed since this pool was built; --overwrite builds it again")

@@ -21,8 +21,14 @@ from pipeline.media.videos import SCALING, Frame, open_video
 VERSION = 1  # of how clips are made: another number never meets old files
 _CLOCK = Fraction(1, 90_000)  # of presentation stamps; fine enough for any frame rate
 _FALLBACK_FPS = 25
-# Without B-frames: with them, the first clip of a process got other bytes than the same clip later.
-_H264 = {"crf": "20", "preset": "veryfast", "bf": "0"}
+# Without B-frames, which leave gaps in presentation stamps, and without a look ahead: with it, the first clip of a
+# process got other bytes than the same clip later.
+_H264 = {
+    "crf": "20",
+    "preset": "veryfast",
+    "bf": "0",
+    "x264-params": "rc-lookahead=0:sync-lookahead=0:mbtree=0:weightp=0:scenecut=0",
+}
 
 Span = tuple[float, float | None]  # seconds from the first frame; a null end means the end of the file
 

@@ -7,6 +7,7 @@ from PIL import Image
 
 from pipeline.config import FrameSettings
 from pipeline.errors import MediaError
+from pipeline.media.coded_colours import Coding, colour_coding, decoded
 from pipeline.media.images import fit, open_image, turn_of
 from pipeline.media.kinds import identify
 from pipeline.media.opening import open_medium
@@ -28,13 +29,23 @@ def read_image(place: Place, settings: FrameSettings) -> Picture:
         kind = identify(file)
         if kind.media != "image":
             raise MediaError("unsupported_format", f"{kind.decoder} is no still picture")
+        coding = colour_coding(file, kind)
         with open_image(file, kind, settings) as image:
-            turn, profile = turn_of(image), image.info.get("icc_profile")
-            width, height = fit(*image.size, settings.max_side_px)
-            image.draft(None, (2 * width, 2 * height))  # a JPEG is reduced while it is decoded
-            image.load()
-            shown = eight_bit(image)
-            if shown.size != (width, height):
-                shown = shown.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=_REDUCING_GAP)
-            shown = to_srgb(shown, profile)
-            return np.asarray(shown if turn is None else shown.transpose(turn))
+            return upright(image, coding, settings.max_side_px)
+
+
+def upright(image: Image.Image, coding: Coding | None, max_side_px: int) -> Picture:
+    """The frame an opened picture file stands at, as a viewer shows it: uint8 [H, W, 3] sRGB, scaled down to fit.
+
+    coding: what the file says of its colours (`colour_coding`); a colour profile goes before it.
+    """
+    turn, profile = turn_of(image), image.info.get("icc_profile")
+    width, height = fit(*image.size, max_side_px)
+    image.draft(None, (2 * width, 2 * height))  # a JPEG is reduced while it is decoded
+    image.load()
+    shown = eight_bit(image)
+    if shown.size != (width, height):
+        shown = shown.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=_REDUCING_GAP)
+    shown = to_srgb(shown, profile)
+    picture = np.asarray(shown if turn is None else shown.transpose(turn))
+    return picture if coding is None or profile else decoded(picture, coding)

@@ -17,7 +17,7 @@ from pipeline.media.kinds import identify
 from pipeline.media.opening import open_medium
 from pipeline.media.places import Place
 from pipeline.media.told import Told, clean, joined
-from pipeline.media.videos import open_video
+from pipeline.media.videos import Video, open_video
 from pipeline.media.xmp import XmpError, read_xmp
 
 _DESCRIPTION, _ARTIST, _COPYRIGHT, _XMP = 0x010E, 0x013B, 0x8298, 700  # tags of TIFF 6.0 and XMP part 3
@@ -40,7 +40,8 @@ def embedded(place: Place, media: str, settings: FrameSettings) -> Told:
     """
     if media == "video":
         with open_video(place, settings) as video:
-            return _of_tags(dict(video.container.metadata))
+            if isinstance(video, Video):  # an animated picture has a picture's tags
+                return _of_tags(dict(video.container.metadata))
     with open_medium(place) as file:
         return _of_picture(file, settings)
 

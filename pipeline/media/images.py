@@ -73,23 +73,31 @@ def _without_stderr() -> Iterator[None]:
 
 
 @contextmanager
-def open_image(file: BinaryIO, kind: Kind, settings: FrameSettings) -> Iterator[Image.Image]:
-    """The picture in an opened file, its pixels not yet decoded, its size within the limit.
+def decoding(file: BinaryIO, kind: Kind) -> Iterator[None]:
+    """Turn whatever Pillow raises inside into MediaError too_many_pixels, truncated, corrupt_image or unreadable.
 
-    Whatever goes wrong inside the `with` becomes MediaError too_many_pixels, truncated,
-    corrupt_image or unreadable. Warnings of Pillow stay inside: they say nothing a reader could use.
+    Warnings of Pillow stay inside: they say nothing a reader could use.
     """
     quiet = _without_stderr() if kind.decoder == "TIFF" else nullcontext()
     with quiet, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            with Image.open(file, formats=(kind.decoder,)) as image:
-                check_pixels(*image.size, settings.max_pixels)
-                yield image
+            yield
         except Image.DecompressionBombError as error:  # Pillow's own, higher limit
             raise MediaError("too_many_pixels", str(error).lower()) from error
         except _DAMAGE as error:
             raise _damaged(file, kind, error) from error
+
+
+@contextmanager
+def open_image(file: BinaryIO, kind: Kind, settings: FrameSettings) -> Iterator[Image.Image]:
+    """The picture in an opened file, its pixels not yet decoded, its size within the limit.
+
+    Whatever goes wrong inside the `with` becomes a MediaError as `decoding` has it.
+    """
+    with decoding(file, kind), Image.open(file, formats=(kind.decoder,)) as image:
+        check_pixels(*image.size, settings.max_pixels)
+        yield image
 
 
 def turn_of(image: Image.Image) -> Image.Transpose | None:

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pipeline.config import FrameSettings
 from pipeline.errors import MediaError
+from pipeline.media.animations import plays
 from pipeline.media.images import displayed_size, open_image
 from pipeline.media.kinds import identify
 from pipeline.media.opening import open_medium
@@ -28,13 +29,14 @@ class Probe:
 def probe(place: Place, settings: FrameSettings) -> Probe:
     """Look at a file without decoding it all; its type comes from its bytes, never from its name.
 
-    An animation (GIF, WebP, PNG) counts as an image, its first picture. Pixels of an image are
+    An animation (GIF, WebP, PNG, AVIF) counts as an image, its first picture, or as a video where `animations`
+    says so. Pixels of an image are
     not decoded, so damage behind the header shows only when it is read. Raises MediaError with
     a reason of `reasons.REASONS` for whatever cannot be used.
     """
     with open_medium(place) as file:
         kind = identify(file)
-        if kind.media == "image":
+        if kind.media == "image" and not plays(file, kind, settings):
             with open_image(file, kind, settings) as image:
                 width, height = displayed_size(image)
             return Probe("image", width, height, None, None)

@@ -43,14 +43,17 @@ def eight_bit(image: Image.Image) -> Image.Image:
 def to_srgb(image: Image.Image, icc_profile: bytes | None) -> Image.Image:
     """RGB of an RGB or CMYK image, by its colour profile where it has one that fits.
 
-    A profile that is damaged or belongs to another colour space is passed over, as viewers do.
+    A profile that is damaged or belongs to another colour space is passed over, as viewers do. The profile
+    of a grey picture is applied to its grey, however that is stored here.
     """
     if icc_profile:
         try:
-            source = ImageCms.ImageCmsProfile(io.BytesIO(icc_profile))
-            if "srgb" not in ImageCms.getProfileDescription(source).lower():
+            profile = ImageCms.ImageCmsProfile(io.BytesIO(icc_profile))
+            if "srgb" not in ImageCms.getProfileDescription(profile).lower():
+                grey = profile.profile.xcolor_space.strip() == "GRAY"
+                source = image.convert("L") if grey and image.mode == "RGB" else image
                 srgb = ImageCms.createProfile("sRGB")
-                return ImageCms.profileToProfile(image, source, srgb, outputMode="RGB") or image.convert("RGB")
+                return ImageCms.profileToProfile(source, profile, srgb, outputMode="RGB") or image.convert("RGB")
         except (ImageCms.PyCMSError, OSError):
             return image.convert("RGB")
     return image.convert("RGB")

@@ -19,6 +19,7 @@ from av.video.stream import VideoStream
 
 from pipeline.config import FrameSettings
 from pipeline.errors import MediaError
+from pipeline.media.animations import plays, stills
 from pipeline.media.images import check_pixels, fit
 from pipeline.media.kinds import Kind, identify
 from pipeline.media.opening import open_medium
@@ -163,6 +164,25 @@ def decode_limit_s(settings: FrameSettings, duration_s: float | None) -> float:
     return settings.max_decode_s + min(duration_s or 0.0, settings.max_duration_s)
 
 
+@dataclass(frozen=True)
+class Animation:
+    """An opened animated picture, as a video. It declares neither length nor frame rate."""
+
+    file: BinaryIO
+    kind: Kind
+    settings: FrameSettings
+    fps: None = None
+    duration_s: None = None
+    stream_duration_s: None = None
+
+    def frames(self) -> Iterator[Frame]:
+        """Every frame with its own times, once; raises as `animations.stills` does."""
+        scalers: dict[int, VideoReformatter] = {}
+        for still in stills(self.file, self.kind, self.settings):
+            raw = VideoFrame.from_ndarray(still.picture, format="rgb24")
+            yield Frame(still.time_s, still.end_s, raw, 1.0, scalers)
+
+
 def _opened(file: BinaryIO, kind: Kind, settings: FrameSettings) -> InputContainer:
     """Let libav open the file, with only the demuxer that its first bytes call for: a playlist
     or script format could make it fetch other files."""
@@ -178,8 +198,8 @@ def _opened(file: BinaryIO, kind: Kind, settings: FrameSettings) -> InputContain
 
 
 @contextmanager
-def open_video(place: Place, settings: FrameSettings) -> Iterator[Video]:
-    """The video in a file, opened for one decode from its beginning.
+def open_video(place: Place, settings: FrameSettings) -> Iterator[Video | Animation]:
+    """The video in a file, opened for one decode from its beginning; an animation where `animations` says so.
 
     Raises MediaError as `open_medium` and `identify` do, no_video_stream for sound (with or
     without a cover picture), truncated, corrupt_video, unsupported_format for an unknown codec,
@@ -187,6 +207,9 @@ def open_video(place: Place, settings: FrameSettings) -> Iterator[Video]:
     """
     with open_medium(place) as file:
         kind = identify(file)
+        if kind.media == "image" and plays(file, kind, settings):
+            yield Animation(file, kind, settings)
+            return
         if kind.media != "video":
             raise MediaError("unsupported_format", f"{kind.decoder} is no video")
         with _opened(file, kind, settings) as container:

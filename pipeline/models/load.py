@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from typing import cast
 
-from pipeline.config import ModelSettings
+from pipeline.config import ModelSettings, ScorerSettings
 from pipeline.errors import ModelError
+from pipeline.models.protocols import Embedder
 from pipeline.stage import ModelRef
 
 
@@ -64,6 +66,14 @@ def _fake_vlm(settings: ModelSettings) -> object:
     return FakeVlm(settings.model)
 
 
+def _scorers(settings: tuple[ScorerSettings, ...]) -> object:
+    from pipeline.models.scorers import Scorers
+
+    # Loaded by reference, so that an embedder that another stage of the process uses is not loaded twice.
+    embedders = {s.embedder: cast(Embedder, load(ModelRef("embedder", s.embedder))) for s in settings}
+    return Scorers(settings, embedders)
+
+
 _LOADERS: dict[tuple[str, str], Callable[[ModelSettings], object]] = {
     ("builtin", "classifier"): _builtin_classifier,
     ("builtin", "embedder"): _builtin_embedder,
@@ -83,6 +93,8 @@ def load(ref: ModelRef) -> object:
 
     Raises ModelError when the adapter has no model of that kind, or its weights cannot be loaded.
     """
+    if ref.kind == "scorers":
+        return _scorers(ref.settings)
     adapter = ref.settings.adapter
     loader = _LOADERS.get((adapter, ref.kind))
     if loader is None:

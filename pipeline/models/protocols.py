@@ -99,6 +99,22 @@ class Embedder(Protocol):
         ...
 
 
+class Scorer(Protocol):
+    """Gives pictures and videos one or more scores."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the scores are called, S of them."""
+        ...
+
+    @property
+    def fingerprint(self) -> str: ...
+
+    def score(self, assets: Sequence[Pixels]) -> Vectors:
+        """Return finite float32 [N, S], one row an asset in order."""
+        ...
+
+
 @dataclass(frozen=True)
 class Request:
     """One question to a VLM: the rendered prompt and the pixels it speaks of (several for a

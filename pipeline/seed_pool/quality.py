@@ -1,4 +1,4 @@
-"""Coarse quality of a file: resolution and aspect ratio (PAPER 3.2, step 1)."""
+"""Coarse quality of a file: resolution, pixels and aspect ratio (PAPER 3.2, step 1)."""
 
 from __future__ import annotations
 
@@ -27,6 +27,8 @@ def _verdict(width: int, height: int, limits: QualitySettings) -> tuple[str, str
             "low_resolution",
             f"{width} x {height} px, limit {limits.min_width_px} x {limits.min_height_px} px",
         )
+    if width * height < limits.min_pixels:
+        return "too_few_pixels", f"{width} x {height} is {width * height} pixels, limit {limits.min_pixels}"
     ratio = max(width, height) / min(width, height)
     if ratio > limits.max_aspect_ratio:
         return "irregular_aspect_ratio", f"aspect ratio {ratio:.2f}, limit {limits.max_aspect_ratio:g}"

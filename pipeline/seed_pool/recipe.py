@@ -28,6 +28,7 @@ from pipeline.seed_pool.label_by_classifier import by_classifier
 from pipeline.seed_pool.label_by_vlm import TEMPLATE, by_vlm, nearest_category
 from pipeline.seed_pool.measure import PixelSource, measuring
 from pipeline.seed_pool.passes import Rows, Tally
+from pipeline.seed_pool.pictures import PictureSource, picture_quality
 from pipeline.seed_pool.probe import probing
 from pipeline.seed_pool.provenance import ProvenanceSource, problems_by_code, provenance
 from pipeline.seed_pool.quality import quality
@@ -37,6 +38,7 @@ from pipeline.seed_pool.rebalance import READS as BALANCED
 from pipeline.seed_pool.rebalance import rebalance, supply
 from pipeline.seed_pool.removed import Tombstones, files_removed, read_tombstones, segments_removed, uri_alone
 from pipeline.seed_pool.scenes import SplitSettings, scenes
+from pipeline.seed_pool.score import ScoreSource, scoring
 from pipeline.seed_pool.similarity import SimilaritySource, similarity
 from pipeline.seed_pool.sources import Source, open_source
 from pipeline.seed_pool.sources.rows import tables
@@ -131,7 +133,8 @@ def build_seed_pool(
 
 
 def structure(store: FrameStore, config: Config, gone: Tombstones) -> list[Step]:
-    """The stages that see files: what each is, what came with it, is it good enough, where its scenes are."""
+    """The stages that see files: what each is, what came with it, its quality, its scenes, what can be seen."""
+    pixels = PixelSource(store.media_root, store.cache, store.settings)
     return [
         probing(store),
         *([files_removed(gone)] if gone else []),
@@ -140,22 +143,27 @@ def structure(store: FrameStore, config: Config, gone: Tombstones) -> list[Step]
         scenes(SplitSettings(store, config.seed_pool.scenes)),
         *([segments_removed(gone, store)] if gone else []),
         segment_cues(),
+        picture_quality(PictureSource(pixels, config.seed_pool.pictures)),
     ]
 
 
 def knowledge(store: FrameStore, taxonomy: Taxonomy, config: Config) -> list[Step]:
     """The stages that see assets with their frames: facts, labels, similarity of pixels and text."""
     pixels = PixelSource(store.media_root, store.cache, store.settings)
+    label, scorers = config.seed_pool.label, config.seed_pool.scorers
     source = SimilaritySource(pixels, config.aligner.score_map, config.seed_pool.align.source_captions)
-    return [*_annotators(pixels, taxonomy, config), similarity(source, ModelRef("embedder", config.aligner))]
+    return [
+        *([scoring(ScoreSource(pixels, scorers))] if scorers else []),
+        *_annotators(LabelSource(pixels, taxonomy, label, config.synth.facts), config),
+        similarity(source, ModelRef("embedder", config.aligner)),
+    ]
 
 
-def _annotators(pixels: PixelSource, taxonomy: Taxonomy, config: Config) -> list[Step]:
+def _annotators(label: LabelSource, config: Config) -> list[Step]:
     """The stages that label assets. The builtin annotator speaks of measurements alone; a VLM needs none."""
-    label = LabelSource(pixels, taxonomy, config.seed_pool.label, config.synth.facts)
     if config.vlm.adapter == "builtin":
         return [
-            measuring(pixels, ModelRef("text_reader", config.vlm)),
+            measuring(label.pixels, ModelRef("text_reader", config.vlm)),
             by_classifier(label, ModelRef("classifier", config.vlm)),
         ]
     asking = by_vlm(label, ModelRef("vlm", config.vlm), config.vlm.batch_size)

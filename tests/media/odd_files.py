@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tests.media.films import FPS, film, noise_scene, sound, still_scene, textured_still, turned, written
+from tests.media.films import FPS, SIZE, film, noise_scene, sound, still_scene, textured_still, turned, written
 from tests.media.stills import encoded
 
 
@@ -104,6 +104,60 @@ def animation(kind: str) -> Callable[[], bytes]:
     return data
 
 
+def coded(codec: str, container: str = "mp4", size: tuple[int, int] = SIZE, **options: str) -> Callable[[], bytes]:
+    return lambda: film(noise_scene(1, 12, size), container, codec, options)
+
+
+def lasting(hours: float) -> Callable[[], bytes]:
+    """Two equal frames, so far apart: as long as a film, as small as a picture."""
+    return lambda: film(textured_still(3, 2), times=[0, round(hours * 3600 * FPS)])
+
+
+def text_bomb() -> bytes:
+    """A comment of 200 MB, deflated to 200 kB."""
+    comment = b"Comment\0\0" + zlib.compress(bytes(200_000_000), 9)
+    whole = png()
+    return whole[:33] + png_chunk(b"zTXt", comment) + whole[33:]
+
+
+def profile_junk() -> bytes:
+    return encoded(photo(), "PNG", icc_profile=np.random.default_rng(0).bytes(3000))
+
+
+def exif_junk() -> bytes:
+    return encoded(photo(), "JPEG", exif=b"Exif\0\0MM\0*" + np.random.default_rng(0).bytes(300))
+
+
+def pages() -> bytes:
+    return encoded(photo(), "TIFF", save_all=True, append_images=[photo(), photo()])
+
+
+def gif(frames: int, canvas: tuple[int, int] = (2, 2), frame: tuple[int, int] = (2, 2)) -> bytes:
+    """Frames of one colour that last no time, about 30 bytes each."""
+    head = b"GIF89a" + struct.pack("<HHBBB", *canvas, 0x80, 0, 0) + bytes([0, 0, 0, 200, 60, 40])
+    # Code size 2: colour 1 for each of four pixels, with clear codes so that all codes have 3 bits, then end.
+    codes = [4, 1, 1, 4, 1, 1, 5]
+    packed = sum(code << (3 * i) for i, code in enumerate(codes)).to_bytes(3, "little")
+    control = b"\x21\xf9\x04\x00\x00\x00\x00\x00"
+    picture = b"\x2c" + struct.pack("<HHHHB", 0, 0, *frame, 0) + b"\x02" + bytes([len(packed)]) + packed + b"\0"
+    return head + (control + picture) * frames + b"\x3b"
+
+
+def apng_of_a_million() -> bytes:
+    """It declares a million frames and holds two."""
+    data = animation("PNG")()
+    at = data.index(b"acTL") + 4
+    control = struct.pack(">II", 1_000_000, 0)
+    return data[:at] + control + struct.pack(">I", zlib.crc32(b"acTL" + control)) + data[at + 12 :]
+
+
+def sparse(folder: Path) -> Path:
+    """20 GB of nothing."""
+    path = written(folder / "a.mp4", b"")
+    os.truncate(path, 20 * 10**9)
+    return path
+
+
 def fifo(folder: Path) -> Path:
     path = folder / "pipe.jpg"
     os.mkfifo(path)
@@ -169,6 +223,10 @@ FILES: dict[str, tuple[Callable[[Path], Path], str | None]] = {
     "zip called png": (make("a.png", lambda: b"PK\x03\x04" + bytes(100)), "unsupported_format"),
     "sound only": (make("song.mp4", sound), "no_video_stream"),
     "wave": (make("a.wav", lambda: b"RIFF\x24\x00\x00\x00WAVEfmt " + bytes(28)), "no_video_stream"),
+    "heic": (make("a.heic", lambda: b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100)), "unsupported_format"),
+    "jpeg xl": (make("a.jxl", lambda: b"\xff\x0a" + bytes(100)), "unsupported_format"),
+    "photoshop": (make("a.psd", lambda: b"8BPS\0\1" + bytes(100)), "unsupported_format"),
+    "20 GB of nothing": (sparse, "unsupported_format"),
     "mp3": (make("a.mp3", lambda: b"ID3\x04\x00\x00" + bytes(100)), "no_video_stream"),
     # no file at all
     "fifo": (fifo, "not_a_file"),
@@ -190,6 +248,10 @@ FILES: dict[str, tuple[Callable[[Path], Path], str | None]] = {
     "png, damaged pixels": (make("a.png", lambda: png().replace(b"IDAT", b"IDAX")), "corrupt_image"),
     "tiff, damaged": (make("a.tif", damaged_tiff), "corrupt_image"),
     "bomb": (make("bomb.png", bomb_png), "too_many_pixels"),
+    "ppm bomb": (make("a.ppm", lambda: b"P6 90000 90000 255\n" + bytes(100)), "too_many_pixels"),
+    "gif bomb": (make("a.gif", lambda: gif(1, canvas=(65_535, 65_535))), "too_many_pixels"),
+    "text bomb": (make("a.png", text_bomb), "corrupt_image"),
+    "five static hours": (make("a.mp4", lasting(5)), "too_long"),
     "mp4, 20 bytes": (make("a.mp4", lambda: movie()[:20]), "truncated"),
     "mp4 without its index": (make("a.mp4", cut(lambda: film(noise_scene(1, 20)), 0.5)), "truncated"),
     "mp4, index overwritten": (make("a.mp4", lambda: movie().replace(b"moov", b"zzzz")), "corrupt_video"),
@@ -204,6 +266,32 @@ FILES: dict[str, tuple[Callable[[Path], Path], str | None]] = {
     "exif turned": (make("a.jpg", exif_turned), None),
     "animated gif": (make("a.gif", animation("GIF")), None),
     "animated webp": (make("a.webp", animation("WEBP")), None),
+    "1 x 20,000 pixels": (make("a.png", lambda: encoded(photo(1, 20_000), "PNG")), None),
+    "20,000 x 1 pixels": (make("a.jpg", lambda: encoded(photo(20_000, 1), "JPEG")), None),
+    "one pixel": (make("a.png", lambda: encoded(Image.new("RGB", (1, 1)), "PNG")), None),
+    "odd sides": (make("a.jpg", lambda: encoded(photo(97, 63), "JPEG", subsampling=2)), None),
+    "progressive": (make("a.jpg", lambda: encoded(photo(), "JPEG", progressive=True)), None),
+    "lab": (make("a.tif", lambda: encoded(Image.new("LAB", (96, 64), (150, 128, 128)), "TIFF")), None),
+    "floats": (make("a.tif", lambda: encoded(sixteen_bit().convert("F"), "TIFF")), None),
+    "grey with transparency": (make("a.png", lambda: encoded(photo().convert("LA"), "PNG")), None),
+    "one bit": (make("a.png", lambda: encoded(photo().convert("1"), "PNG")), None),
+    "junk for a profile": (make("a.png", profile_junk), None),
+    "junk for exif": (make("a.jpg", exif_junk), None),
+    "avif": (make("a.avif", lambda: encoded(photo(), "AVIF")), None),
+    "jpeg 2000": (make("a.jp2", lambda: encoded(photo(), "JPEG2000")), None),
+    "tiff of three pages": (make("a.tif", pages), None),
+    "jpeg with a tail": (make("a.jpg", lambda: jpeg() + bytes(1000)), None),
+    "animated png": (make("a.png", animation("PNG")), None),
+    "animated avif": (make("a.avif", animation("AVIF")), None),
+    "100,000 frames": (make("a.gif", lambda: gif(100_000)), None),
+    "million frames declared": (make("a.png", apng_of_a_million), None),
+    "hevc": (make("a.mp4", coded("libx265", **{"x265-params": "log-level=none"})), None),
+    "vp9": (make("a.webm", coded("libvpx-vp9", "webm")), None),
+    "vp9, odd sides": (make("a.webm", coded("libvpx-vp9", "webm", (191, 107))), None),
+    "av1": (make("a.mp4", coded("libsvtav1", preset="12")), None),
+    "motion jpeg": (make("a.avi", coded("mjpeg", "avi", strict="unofficial")), None),
+    "uneven frame times": (make("a.mp4", lambda: film(noise_scene(1, 5), times=[0, 1, 40, 41, 90])), None),
+    "three static hours": (make("a.mp4", lasting(3)), None),
     "turned video": (make("a.mp4", lambda: turned(movie())), None),
     "one frame": (make("a.mp4", lambda: film(noise_scene(1, 1))), None),
     "black video": (make("a.mp4", lambda: film(still_scene((0, 0, 0), 50))), None),
@@ -216,5 +304,8 @@ FILES: dict[str, tuple[Callable[[Path], Path], str | None]] = {
     "emoji in the name": (make("\U0001f98a \u65e5\u672c.jpg", jpeg), None),
     "name that is no utf-8": (bytes_named, None),
     "backslashes in the name": (make("a\\xff.jpg", jpeg), None),
+    "dashes and dots in the name": (make("--help..jpg", jpeg), None),
+    "name of 255 bytes": (make("x" * 251 + ".jpg", jpeg), None),
+    "name written right to left": (make("a\u202egpj.jpg", jpeg), None),
     "link to a picture": (lambda folder: link("l.jpg", make("t.jpg", jpeg)(folder).name)(folder), None),
 }

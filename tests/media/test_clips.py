@@ -88,9 +88,10 @@ def test_a_file_that_breaks_half_way_keeps_the_clips_before(tmp_path: Path) -> N
     assert [p.name for p in folder.iterdir()] == ["early.mp4"]
 
 
-def test_the_same_span_gives_the_same_bytes(tmp_path: Path) -> None:
+def test_the_same_span_gives_the_same_frames(tmp_path: Path) -> None:
     path = written(tmp_path / "a.mp4", film(noise_scene(5, 50)))
     one, two = tmp_path / "one.mp4", tmp_path / "two.mp4"
     cut(path, [((0.2, 1.4), one)], SETTINGS)
     cut(path, [((0.2, 1.4), two)], SETTINGS)
-    assert one.read_bytes() == two.read_bytes()
+    pairs = zip(shown(one, SETTINGS), shown(two, SETTINGS), strict=True)
+    assert all(t == u and np.abs(f.astype(int) - g).mean() < 1 for (t, f), (u, g) in pairs)

@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 
 import pipeline.media
-from pipeline.config import FrameSettings
+from pipeline.config import FrameSettings, SceneSettings
 from pipeline.errors import MediaError
 from pipeline.media.decode import read_image
 from pipeline.media.fingerprint import file_sha256
 from pipeline.media.probe import probe
 from pipeline.media.reasons import REASONS
+from pipeline.media.scenes import scan
 from tests.media.films import shown
 from tests.media.odd_files import FILES, locked, movie, photo
 from tests.media.stills import encoded
@@ -48,6 +49,41 @@ def test_each_hostile_file_gets_its_reason_and_no_other_error(name: str, tmp_pat
     assert caught.value.reason == reason
     assert caught.value.detail
     assert "\n" not in caught.value.detail
+
+
+ANIMATED = ("animated gif", "animated webp", "animated png", "animated avif")
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    ("name", "frames", "reason"),
+    [
+        *((name, 2, None) for name in ANIMATED),
+        ("100,000 frames", 100_000, None),
+        ("million frames declared", 2, "corrupt_image"),
+        ("gif bomb", 0, "too_many_pixels"),
+        ("tiff of three pages", None, "unsupported_format"),
+    ],
+)
+def test_animations_as_videos_stay_within_the_limits(
+    name: str, frames: int | None, reason: str | None, tmp_path: Path
+) -> None:
+    path, seen, found = FILES[name][0](tmp_path), 0, None
+    try:
+        for _ in shown(path, FrameSettings(max_side_px=64, animations="video")):
+            seen += 1
+    except MediaError as error:
+        found = error.reason
+    assert found == reason
+    assert frames is None or seen == frames
+
+
+def test_three_hours_of_one_picture_are_a_static_segment(tmp_path: Path) -> None:
+    (segment,) = scan(FILES["three static hours"][0](tmp_path), SETTINGS, SceneSettings()).segments
+    assert segment.end_s > 3 * 3600
+    assert len(segment.pixels.frames) <= SETTINGS.max_frames
+    assert segment.reject is not None
+    assert segment.reject[0] == "static"
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads files without permission")

@@ -37,7 +37,7 @@ def test_everything_found_is_kept_or_rejected_and_a_second_run_is_not_made(media
     rejected = read_dataset(pool.folder / "rejected").to_pylist()
     assert {r["uri"]: r["reason"] for r in rejected} == {"page.mp4": "not_media", "small.jpg": "low_resolution"}
     assert (pool.kept, pool.rejected, pool.reused) == (0, 2, False)
-    assert [c.stage for c in pool.counts][:4] == ["discover", "probe", "quality", "scenes"]
+    assert [c.stage for c in pool.counts][:5] == ["discover", "probe", "provenance", "quality", "scenes"]
     assert all(c.rows_kept + sum(c.rejected.values()) == c.rows_out for c in pool.counts)
     assert build(media).reused
 

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from pipeline.config import Config, RunnerSettings
+from pipeline.config import Config, PictureSettings, RunnerSettings, SeedPoolSettings
 from pipeline.errors import DataError, UsageError
 from pipeline.media.fingerprint import file_sha256
 from pipeline.media.frames import FrameStore
@@ -38,7 +38,7 @@ def write_pool(out: Path, kept: list[dict[str, Any]], rejected: list[dict[str, A
 
 def shaped(root: Path, gone: Tombstones) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Kept and rejected rows of a folder after the stages that see files."""
-    config = Config()
+    config = Config(seed_pool=SeedPoolSettings(pictures=PictureSettings(max_edge_width_px=256)))  # soft pictures count
     stages = structure(FrameStore(root.parent / "cache", root, config.frames), config, gone)
     found = tables(gone.hidden(open_source(str(root), config.seed_pool.sources).found()), 100)
     work = root.parent / ".work" / "structure-x"
