@@ -40,7 +40,7 @@ def export_command(
     if form not in FORMATS:
         raise UsageError(f"unknown format {form!r}; there are {', '.join(FORMATS)}")
     wanted = settings(config, assignments, runner)
-    options = ExportOptions(wanted.frames, None if media_root is None else media_root.resolve())
+    options = ExportOptions(wanted.frames, media_root)
     run = runner_of(wanted.runner)
     _print(export(out, task or [], FORMATS[form], run, progress_for_here(), options))
     typer.echo(f"files: {out / 'export' / form}")

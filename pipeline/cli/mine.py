@@ -69,7 +69,7 @@ def main(
     options = MineOptions(
         model_fingerprint=_embedder_fingerprint(wanted),
         assets=_pool(out),
-        media_root=None if media_root is None else str(media_root.resolve()),
+        media_root=media_root,
         overwrite=overwrite,
     )
     mined = mine_negatives(out, task or [], wanted, runner_of(wanted.runner), progress_for_here(), options)

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from pipeline.media.urls import is_url
+
 OutOption = Annotated[Path, typer.Option("--out", help="Folder all three commands read and write.", show_default=True)]
 ConfigOption = Annotated[
     Path | None,
@@ -23,7 +25,15 @@ RunnerOption = Annotated[
     str | None, typer.Option("--runner", help="ray, or local: a plain loop for debugging. Same rows either way.")
 ]
 DEFAULT_OUT = Path("data")
+
+
+def _root(given: str | None) -> str | None:
+    return given if given is None or is_url(given) else str(Path(given).resolve())
+
+
 MediaRootOption = Annotated[
-    Path | None,
-    typer.Option("--media-root", help="Where the media lie now, if they moved since."),
+    str | None,
+    typer.Option(
+        "--media-root", callback=_root, help="The folder or URL where the media lie now, if they moved since."
+    ),
 ]

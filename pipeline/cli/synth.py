@@ -52,8 +52,7 @@ def run(
     Example: synth run --task video_qa --task image_retrieval
     """
     wanted = settings(config, assignments, runner)
-    root = None if media_root is None else str(media_root.resolve())
-    made = synthesise(out, task, wanted, runner_of(wanted.runner), progress_for_here(), overwrite, root)
+    made = synthesise(out, task, wanted, runner_of(wanted.runner), progress_for_here(), overwrite, media_root)
     for result in made:
         if result.reused:
             typer.echo(f"{result.task}: nothing has changed since it was made; --overwrite makes it again")

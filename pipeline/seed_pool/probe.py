@@ -25,9 +25,10 @@ def probing(store: FrameStore) -> Stage:
 def probe_files(table: pa.Table, store: FrameStore) -> pa.Table:
     """Add medium, size in px, duration in s, fps and SHA-256; a file that is no medium is rejected."""
     found: list[tuple[Probe | None, str | None, tuple[str, str] | None]] = []
-    for uri in table.column("uri").to_pylist():
+    for place in store.places(table.column("uri").to_pylist()):
         try:
-            place = store.place(uri)
+            if isinstance(place, MediaError):
+                raise place
             found.append((probe(place, store.settings), file_sha256(place), None))
         except MediaError as error:
             found.append((None, None, (error.reason, error.detail)))

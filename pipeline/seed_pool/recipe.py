@@ -12,6 +12,8 @@ from typing import Any
 from pipeline.config import Config
 from pipeline.errors import UsageError
 from pipeline.media.frames import FrameStore
+from pipeline.media.places import root_of
+from pipeline.media.remote import FETCHED, Remote
 from pipeline.schemas import ASSETS, ASSETS_REJECTED
 from pipeline.seed_pool.align import AlignSource, alignment
 from pipeline.seed_pool.duplicates import NAME as DUPLICATES
@@ -50,12 +52,12 @@ def build_seed_pool(
 ) -> SeedPool:
     """Curate the media that `source` names into `<out>/seed_pool`.
 
-    source: a folder or a list (`sources.open_source`). Kept and rejected rows together are
+    source: a folder, a bucket or a list (`sources.open_source`). Kept and rejected rows together are
     everything found. The same input, config and seed give the same rows; an unchanged pool is not
     built again, a killed run goes on where it stopped. Memory holds narrow columns of the pool, and
     a chunk of whole rows. Raises UsageError when `source` is missing, holds nothing, or holds `out`.
     """
-    opened = open_source(source, config.seed_pool.sources)
+    opened = open_source(source, config.seed_pool.sources, Remote(out / "cache" / FETCHED, config.frames.fetch))
     folder, work = out / "seed_pool", out / ".work"
     if opened.holds(out.resolve()):
         raise UsageError(f"output {out} lies inside the input {source}; choose another --out, or it would mine itself")
@@ -68,7 +70,7 @@ def build_seed_pool(
     if overwrite:
         forget(shapes)
         forget(meanings)
-    store = FrameStore(out / "cache", Path(opened.media_root), config.frames)
+    store = FrameStore(out / "cache", root_of(opened.media_root), config.frames)
     tally = Tally(progress)
     shaping, knowing = structure(store, config), knowledge(store, config)
     segments = Rows(resumable_map(run, shaping, tables(opened.found(), CHUNK_ROWS), shapes, tally.watch))

@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from pipeline.config import FrameSettings, SynthSettings
+from pipeline.media.places import MediaRoot
 from pipeline.stage import PARENT, rejects
 from pipeline.synth.claims import to_json
 from pipeline.synth.subjects import SUBJECTS
@@ -36,7 +37,7 @@ class Annotation:
     synth: SynthSettings
     frames: FrameSettings
     cache: Path
-    media_root: Path
+    media_root: MediaRoot
 
 
 def children(answers: Sequence[tuple[str, list[Stated] | Refusal]], claimed: bool) -> pa.Table:

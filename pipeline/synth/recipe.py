@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from pipeline.atomic import replacing_folder
 from pipeline.config import Config
 from pipeline.errors import ConfigError, UsageError
+from pipeline.media.places import root_of
 from pipeline.prompts import language_name, prompt_hash
 from pipeline.schemas import CORPUS, QUERIES, RELEVANCE, SYNTH_REJECTED, UNDECIDED
 from pipeline.stage import Counts, ModelRef, Progress, Runner, Step, Stopwatch, counts, live
@@ -97,7 +98,7 @@ def _synthesise(
     spec: TaskSpec, assets: pa.Table, out: Path, config: Config, run: Runner, progress: Progress, origin: _Origin
 ) -> Synthesised:
     work, folder = out / ".work", out / "synth" / spec.name
-    annotation = Annotation(spec.name, config.synth, config.frames, out / "cache", Path(origin.media_root))
+    annotation = Annotation(spec.name, config.synth, config.frames, out / "cache", root_of(origin.media_root))
     builtin = config.vlm.adapter == "builtin"
     annotate = (
         by_facts(annotation) if builtin else by_vlm(annotation, ModelRef("vlm", config.vlm), config.vlm.batch_size)
@@ -150,7 +151,7 @@ def _pool_manifest(out: Path) -> Manifest:
 
 def _fingerprint(spec: TaskSpec, config: Config, pool: str) -> str:
     """Names the pool, the prompt, this room's code and the settings that a task is made from."""
-    settings = config.model_dump(mode="json", include={"synth", "frames", "vlm"})
+    settings = config.model_dump(mode="json", include={"synth", "frames", "vlm"}, exclude={"frames": {"fetch"}})
     return fingerprint(
         task=spec.name, pool=pool, prompt=prompt_hash(spec.template), code=code_of("pipeline.synth"), config=settings
     )

@@ -11,14 +11,12 @@ from typing import Any
 
 from pipeline.config import SourceSettings
 from pipeline.errors import MediaError, UsageError
-from pipeline.media.members import container_kind
+from pipeline.media.members import CONTAINER_SUFFIXES, container_kind
 from pipeline.media.places import identity
 from pipeline.media.uris import resolve, to_uri
 from pipeline.seed_pool.sources.containers import inside
 from pipeline.seed_pool.sources.rows import Found
 from pipeline.seed_pool.sources.sidecars import by_stem
-
-_CONTAINER_SUFFIXES = frozenset({".tar", ".arrow", ".parquet"})
 
 
 @dataclass(frozen=True)
@@ -90,7 +88,7 @@ class FolderSource:
 
 def _is_container(path: Path) -> bool:
     try:
-        return path.suffix.lower() in _CONTAINER_SUFFIXES and container_kind(path) is not None
+        return path.suffix.lower() in CONTAINER_SUFFIXES and container_kind(path) is not None
     except OSError:  # a file like any other: probing it says why it cannot be read
         return False
 

@@ -1,0 +1,148 @@
+"""Object stores (S3, Google Cloud Storage) through pyarrow's file systems."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import lru_cache
+from typing import BinaryIO, TypeVar
+from urllib.parse import SplitResult, urlsplit
+
+import pyarrow as pa
+from pyarrow import fs
+
+from pipeline.config import FetchSettings
+from pipeline.errors import MediaError
+from pipeline.media.connections import proxy_of
+from pipeline.media.deadline import within
+from pipeline.media.urls import Url
+
+T = TypeVar("T")
+_BLOCK_BYTES = 1 << 20
+_MAX_S3_CONNECT_S = 30.0
+
+
+@dataclass(frozen=True)
+class Blob:
+    """An object as its store lists it. Another size or time means other bytes."""
+
+    size: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True)
+class Folder:
+    """What lies directly below a prefix, by the last part of its name."""
+
+    blobs: dict[str, Blob]
+    folders: set[str]
+    unnamed: bool  # whether some key has an empty segment here: no file system can name it
+
+
+def look(url: Url, settings: FetchSettings) -> Blob | None:
+    """The object that a URL names; None where it names a prefix of some.
+
+    Raises MediaError missing, fetch_failed, fetch_timeout.
+    """
+    store = _store(url, settings)
+    info = _asked(lambda: store.get_file_info(_path(url)), settings)
+    if info.type == fs.FileType.NotFound:
+        raise MediaError("missing", f"bucket {url.host!r} has no such object")
+    return None if info.type == fs.FileType.Directory else Blob(info.size, info.mtime_ns or 0)
+
+
+def listed(url: Url, settings: FetchSettings) -> Folder:
+    """What lies directly below the prefix that `url` names. Raises MediaError as `look` does."""
+    store, path = _store(url, settings), _path(url)
+    infos = _asked(lambda: store.get_file_info(fs.FileSelector(path, allow_not_found=True)), settings)
+    blobs: dict[str, Blob] = {}
+    folders: set[str] = set()
+    for info in infos:
+        if info.type == fs.FileType.Directory:
+            folders.add(info.base_name if info.path.rstrip("/") != path else "")
+        else:
+            blobs[info.base_name] = Blob(info.size, info.mtime_ns or 0)
+    return Folder(blobs, folders - {""}, "" in folders)
+
+
+def copy(url: Url, blob: Blob, file: BinaryIO, settings: FetchSettings) -> None:
+    """Write the object's bytes into `file`. Raises MediaError as `look` does and too_large; OSError for `file`."""
+    if blob.size > settings.max_bytes:
+        raise MediaError("too_large", f"{blob.size} bytes, max_bytes is {settings.max_bytes}")
+    end = time.monotonic() + settings.max_fetch_s
+    store = _store(url, settings)
+    stream = _asked(lambda: store.open_input_stream(_path(url)), settings, end)
+    got = 0
+    while block := _asked(lambda: stream.read(_BLOCK_BYTES), settings, end):
+        got += len(block)
+        if got > settings.max_bytes:
+            raise MediaError("too_large", f"more than max_bytes {settings.max_bytes}")
+        file.write(block)
+
+
+def _asked(ask: Callable[[], T], settings: FetchSettings, end: float | None = None) -> T:
+    """What `ask` gives; end: when it must, by the monotonic clock."""
+    try:
+        return within(settings.max_fetch_s if end is None else end - time.monotonic(), ask, settings.max_fetch_s)
+    except FileNotFoundError as error:
+        raise MediaError("missing", _said(error)) from error
+    except (OSError, pa.ArrowException) as error:
+        raise MediaError("fetch_timeout" if "Timeout" in str(error) else "fetch_failed", _said(error)) from error
+
+
+def _said(error: Exception) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__
+
+
+def _path(url: Url) -> str:
+    return f"{url.host}{url.path}".rstrip("/")
+
+
+def _store(url: Url, settings: FetchSettings) -> fs.FileSystem:
+    make = _s3 if url.scheme == "s3" else _gs
+    # Looking up a bucket's region asks the network too.
+    return _asked(lambda: make(url.host, settings, _environment()), settings)
+
+
+def _environment() -> tuple[str | None, ...]:
+    """What the environment says about S3 and pyarrow does not read itself."""
+    names = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_REGION", "AWS_DEFAULT_REGION")
+    return tuple(os.environ.get(name) for name in names)
+
+
+def _server(endpoint: str) -> SplitResult:
+    return urlsplit(endpoint if "://" in endpoint else f"https://{endpoint}")
+
+
+@lru_cache(maxsize=64)
+def _s3(bucket: str, settings: FetchSettings, environment: tuple[str | None, ...]) -> fs.FileSystem:
+    own, any_service, *regions = environment
+    endpoint = settings.s3.endpoint or own or any_service
+    region = settings.s3.region or next((r for r in regions if r), None)
+    if region is None and endpoint is None:
+        region = fs.resolve_s3_region(bucket)
+    server = _server(endpoint or "s3.amazonaws.com")
+    return fs.S3FileSystem(
+        anonymous=settings.s3.anonymous,
+        region=region or "us-east-1",
+        endpoint_override=endpoint,
+        connect_timeout=min(settings.timeout_s, _MAX_S3_CONNECT_S),
+        request_timeout=settings.timeout_s,
+        proxy_options=proxy_of(server.scheme, server.netloc),
+        retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=settings.retries + 1),
+    )
+
+
+@lru_cache(maxsize=64)
+def _gs(bucket: str, settings: FetchSettings, environment: tuple[str | None, ...]) -> fs.FileSystem:
+    del bucket, environment
+    server = _server(settings.gs.endpoint or "")
+    return fs.GcsFileSystem(
+        anonymous=settings.gs.anonymous,
+        scheme=server.scheme,
+        endpoint_override=server.netloc or None,
+        retry_time_limit=timedelta(seconds=settings.max_fetch_s),
+    )
