@@ -48,5 +48,5 @@ def literal(host: str) -> str | None:
         pass
     try:
         return socket.inet_ntoa(socket.inet_aton(bare)) if bare and not bare.isspace() else None  # 2130706433, 0x7f.1
-    except (OSError, UnicodeError):
+    except (OSError, ValueError):
         return "127.0.0.1" if bare.rstrip(".").lower().rpartition(".")[2] == "localhost" else None

@@ -62,6 +62,7 @@ class Deadline:
 def within(left_s: float, call: Callable[[], T], limit_s: float) -> T:
     """What `call` gives or raises; after `left_s` it is left to itself, for a native library cannot be stopped.
 
+    (What it still does then may make the process wait for it at its end.)
     Raises MediaError fetch_timeout, which names the limit `limit_s`.
     """
     results: list[T] = []

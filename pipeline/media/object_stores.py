@@ -22,7 +22,6 @@ from pipeline.media.urls import Url
 
 T = TypeVar("T")
 _BLOCK_BYTES = 1 << 20
-_MAX_S3_CONNECT_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -102,43 +101,48 @@ def _path(url: Url) -> str:
 
 
 def _store(url: Url, settings: FetchSettings) -> fs.FileSystem:
-    make = _s3 if url.scheme == "s3" else _gs
-    # Looking up a bucket's region asks the network too.
-    return _asked(lambda: make(url.host, settings, _environment()), settings)
+    """One file system a region: making another waits for whatever S3 is asked at the time."""
+
+    def make() -> fs.FileSystem:
+        if url.scheme == "gs":
+            return _gs(settings)
+        endpoint = settings.s3.endpoint or _environment("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
+        region = settings.s3.region or _environment("AWS_REGION", "AWS_DEFAULT_REGION")
+        return _s3(region or ("us-east-1" if endpoint else _region(url.host)), endpoint, settings)
+
+    return _asked(make, settings)
 
 
-def _environment() -> tuple[str | None, ...]:
-    """What the environment says about S3 and pyarrow does not read itself."""
-    names = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_REGION", "AWS_DEFAULT_REGION")
-    return tuple(os.environ.get(name) for name in names)
+def _environment(*names: str) -> str | None:
+    """The first of these variables that is set: pyarrow reads credentials there, and not these."""
+    return next((value for name in names if (value := os.environ.get(name))), None)
 
 
 def _server(endpoint: str) -> SplitResult:
     return urlsplit(endpoint if "://" in endpoint else f"https://{endpoint}")
 
 
-@lru_cache(maxsize=64)
-def _s3(bucket: str, settings: FetchSettings, environment: tuple[str | None, ...]) -> fs.FileSystem:
-    own, any_service, *regions = environment
-    endpoint = settings.s3.endpoint or own or any_service
-    region = settings.s3.region or next((r for r in regions if r), None)
-    if region is None and endpoint is None:
-        region = fs.resolve_s3_region(bucket)
-    server = _server(endpoint or "s3.amazonaws.com")
+@lru_cache(maxsize=1024)
+def _region(bucket: str) -> str:
+    return str(fs.resolve_s3_region(bucket))
+
+
+@lru_cache(maxsize=16)
+def _s3(region: str, endpoint: str | None, settings: FetchSettings) -> fs.FileSystem:
+    server = _server(endpoint or f"s3.{region}.amazonaws.com")
     return fs.S3FileSystem(
         anonymous=settings.s3.anonymous,
-        region=region or "us-east-1",
+        region=region,
         endpoint_override=endpoint,
-        connect_timeout=min(settings.timeout_s, _MAX_S3_CONNECT_S),
+        connect_timeout=settings.timeout_s,
         request_timeout=settings.timeout_s,
         proxy_options=proxy_of(server.scheme, server.netloc),
         retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=settings.retries + 1),
     )
 
 
-@lru_cache(maxsize=64)
-def _gs(bucket: str, settings: FetchSettings, environment: tuple[str | None, ...]) -> fs.FileSystem:
-    del bucket, environment
+@lru_cache(maxsize=16)
+def _gs(settings: FetchSettings) -> fs.FileSystem:
     server = _server(settings.gs.endpoint or "")
     return fs.GcsFileSystem(
         anonymous=settings.gs.anonymous,

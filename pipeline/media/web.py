@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import re
 import time
 from collections.abc import Iterator
 from importlib.metadata import version
@@ -25,6 +26,7 @@ _BLOCK_BYTES = 1 << 18
 _BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
 _GONE = frozenset({404, 410})
 _OK = 200
+_WHOSE = re.compile(r"^(<[^>]*>|\w+\(host=.*?\)): ")
 
 
 def download(url: Url, file: BinaryIO, settings: FetchSettings, allow: tuple[str, ...]) -> None:
@@ -148,4 +150,5 @@ def _status(response: BaseHTTPResponse) -> str:
 
 def _said(error: Exception) -> str:
     """What an error says, without the object it says it of."""
-    return " ".join(str(error).rpartition(">: ")[2].split())[:300] or type(error).__name__
+    text = str(error.args[0]) if error.args else ""
+    return " ".join(_WHOSE.sub("", text).split())[:300] or type(error).__name__
