@@ -108,7 +108,7 @@ class FrameStore:
     def remote(self) -> Remote:
         """Where media that have a URL are kept."""
         root = self.media_root if isinstance(self.media_root, str) else None
-        return Remote(self.cache / FETCHED, self.settings.fetch, root)
+        return Remote((self.cache / FETCHED).absolute(), self.settings.fetch, root)
 
     def place(self, uri: str) -> Place:
         """Where the medium that `uri` names can be opened; fetched first when it has a URL.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import lru_cache
 from typing import BinaryIO, TypeVar
@@ -32,13 +32,13 @@ class Blob:
     mtime_ns: int
 
 
-@dataclass(frozen=True)
+@dataclass
 class Folder:
     """What lies directly below a prefix, by the last part of its name."""
 
-    blobs: dict[str, Blob]
-    folders: set[str]
-    unnamed: bool  # whether some key has an empty segment here: no file system can name it
+    blobs: dict[str, Blob] = field(default_factory=dict)
+    folders: dict[str, Folder | None] = field(default_factory=dict)  # None: to be listed in its turn
+    unnamed: bool = False  # whether some key has an empty segment here: no file system can name it
 
 
 def look(url: Url, settings: FetchSettings) -> Blob | None:
@@ -54,17 +54,31 @@ def look(url: Url, settings: FetchSettings) -> Blob | None:
 
 
 def listed(url: Url, settings: FetchSettings) -> Folder:
-    """What lies directly below the prefix that `url` names. Raises MediaError as `look` does."""
-    store, path = _store(url, settings), _path(url)
-    infos = _asked(lambda: store.get_file_info(fs.FileSelector(path, allow_not_found=True)), settings)
-    blobs: dict[str, Blob] = {}
-    folders: set[str] = set()
+    """What lies below the prefix that `url` names. Raises MediaError as `look` does.
+
+    Of S3 one level; of Google Cloud Storage all, for there pyarrow leaves out what is below a folder
+    that is no object itself when it is asked for one level.
+    """
+    store, path, deep = _store(url, settings), _path(url), url.scheme == "gs"
+    infos = _asked(lambda: store.get_file_info(fs.FileSelector(path, True, recursive=deep)), settings)
+    top = Folder()
     for info in infos:
-        if info.type == fs.FileType.Directory:
-            folders.add(info.base_name if info.path.rstrip("/") != path else "")
+        *parents, name = info.path[len(path) + 1 :].split("/")
+        here: Folder | None = top
+        for parent in parents:
+            if here is not None and parent:
+                here = here.folders.setdefault(parent, Folder())
+            elif here is not None:
+                here.unnamed, here = True, None
+        if here is None:
+            continue
+        if not name:
+            here.unnamed = True
+        elif info.type == fs.FileType.Directory:
+            here.folders.setdefault(name, Folder() if deep else None)
         else:
-            blobs[info.base_name] = Blob(info.size, info.mtime_ns or 0)
-    return Folder(blobs, folders - {""}, "" in folders)
+            here.blobs[name] = Blob(info.size, info.mtime_ns or 0)
+    return top
 
 
 def copy(url: Url, blob: Blob, file: BinaryIO, settings: FetchSettings) -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pipeline.config import FetchSettings, ObjectStoreSettings, SourceSettings
 from pipeline.errors import MediaError
 from pipeline.media import object_stores
 from pipeline.media.remote import Remote
 from pipeline.media.urls import parsed
+from pipeline.seed_pool.sources import open_source
 from tests.media.buckets import Buckets, s3_server
 from tests.media.servers import Web, dripping, raw, reply, silent
 
@@ -131,8 +134,45 @@ def test_folders_are_listed_one_at_a_time_with_what_identifies_an_object(buckets
     here = object_stores.listed(parsed("s3://tree"), buckets.settings())
     assert {name: blob.size for name, blob in here.blobs.items()} == {"a": 1}
     assert all(blob.mtime_ns for blob in here.blobs.values())
-    assert (here.folders, here.unnamed) == ({"a", "x"}, False)
+    assert (here.folders, here.unnamed) == ({"a": None, "x": None}, False)
     assert object_stores.listed(parsed("s3://tree/x"), buckets.settings()).unnamed
     empty = object_stores.listed(parsed("s3://tree/none"), buckets.settings())
     assert not empty.blobs
     assert not empty.folders
+
+
+def test_google_cloud_storage_is_read_the_same_way(tmp_path: Path) -> None:
+    """pyarrow's own client, on the answers that Google documents for its JSON API."""
+    blob = {
+        "kind": "storage#object",
+        "name": "p/a b.jpg",
+        "bucket": "media",
+        "size": str(len(PICTURE)),
+        "updated": "2026-01-02T03:04:05.678Z",
+    }
+    names = ("p/a b.jpg", "p/sub/deep/b.jpg", "p/mark/", "p/odd//c.jpg")
+    listing = {"kind": "storage#objects", "items": [{**blob, "name": name} for name in names]}
+    with Web() as server:
+        server.answers |= {
+            "/storage/v1/b/media/o/p%2Fa%20b.jpg": reply(json.dumps(blob).encode()),
+            "/storage/v1/b/media/o/p%2Fa%20b.jpg?alt=media": reply(PICTURE),
+            "/storage/v1/b/media/o?prefix=p%2F&includeTrailingDelimiter=false&pageToken=": reply(
+                json.dumps(listing).encode()
+            ),
+        }
+        store = ObjectStoreSettings(endpoint=server.url(""), anonymous=True)
+        settings = FetchSettings(gs=store, max_fetch_s=5)
+        remote = Remote(tmp_path, settings, "gs://media/p")
+        place = remote.place("a b.jpg")
+        assert isinstance(place, Path)
+        assert place.read_bytes() == PICTURE
+        assert remote.place("a b.jpg") == place
+        assert sum("alt=media" in path for path in server.asked) == 1
+        here = object_stores.listed(parsed("gs://media/p"), settings)
+        assert {name: found.size for name, found in here.blobs.items()} == {"a b.jpg": len(PICTURE)}
+        assert sorted(here.folders) == ["mark", "odd", "sub"]
+        assert here.folders["odd"] == object_stores.Folder(unnamed=True)
+        uris = [f.uri for f in open_source("gs://media/p/", SourceSettings(), Remote(tmp_path, settings)).found()]
+        assert uris == ["a b.jpg", "odd//", "sub/deep/b.jpg"]
+        assert reason(remote, "none.jpg")[0] == "missing"
+        assert reason(remote, "gs://other/a.jpg")[0] == "not_allowed"

@@ -20,7 +20,8 @@ from pipeline.seed_pool.sources.sidecars import by_stem
 
 @dataclass(frozen=True)
 class BucketSource:
-    """All objects below a prefix, in the order of their URIs; memory holds one folder's names at a time.
+    """All objects below a prefix, in the order of their URIs; memory holds one folder's names at a time
+    (of Google Cloud Storage all names: see `object_stores.listed`).
 
     The rules are those of `FolderSource`: hidden names (a leading dot) and sidecars are no assets; a
     tar, Arrow or Parquet file with media is itself a reject `container`, followed by its members.
@@ -47,20 +48,20 @@ class BucketSource:
                 detail = "keys with an empty segment ('//') cannot be read; copy them to other names"
                 yield Found(uri, ("unreadable_folder", detail))
             elif PurePosixPath(uri).suffix.lower() in CONTAINER_SUFFIXES:
-                yield from self._container(uri)
+                yield from self._container(uri, sidecars)
             else:
                 yield Found(uri, None, self._label(uri), sidecars)
         if not any_yet:
             raise UsageError(f"there is nothing below {self.url}; name a prefix that holds images or videos")
 
-    def _container(self, uri: str) -> Iterator[Found]:
+    def _container(self, uri: str, sidecars: list[str]) -> Iterator[Found]:
         try:
             path = self.remote.fetch(self.url / uri)
         except MediaError as error:
             yield Found(uri, (error.reason, error.detail))
             return
         if container_kind(path) is None:
-            yield Found(uri, None, self._label(uri))
+            yield Found(uri, None, self._label(uri), sidecars)
         else:
             yield from inside(path, uri, self.settings)
 
@@ -75,19 +76,21 @@ class BucketSource:
                 blob = blobs.get(one.rpartition("/")[2])
                 yield (one,) if blob is None else (one, blob.size, blob.mtime_ns)
 
-    def _walk(self, url: Url, prefix: str) -> Iterator[tuple[str, dict[str, Blob], list[str]]]:
+    def _walk(
+        self, url: Url, prefix: str, known: Folder | None = None
+    ) -> Iterator[tuple[str, dict[str, Blob], list[str]]]:
         """The URI of each object, its folder's objects, and its sidecars; a URI with a slash is no object.
 
         A folder sorts as its name and a slash: so the order is that of the URIs.
         """
-        here = self._listed(url)
+        here = known or self._listed(url)
         if here.unnamed:
             yield f"{prefix}/", {}, []
         media, sidecars = by_stem(sorted(name for name in here.blobs if not name.startswith(".")))
         folders = [f"{name}/" for name in here.folders if not name.startswith(".")]
         for name in sorted([*media, *folders]):
             if name.endswith("/"):
-                yield from self._walk(url / name[:-1], f"{prefix}{name}")
+                yield from self._walk(url / name[:-1], f"{prefix}{name}", here.folders[name[:-1]])
             else:
                 yield f"{prefix}{name}", here.blobs, [f"{prefix}{s}" for s in sidecars.get(name, [])]
 
@@ -95,6 +98,4 @@ class BucketSource:
         try:
             return listed(url, self.remote.settings)
         except MediaError as error:
-            if error.reason == "missing":
-                raise UsageError(f"{url} does not exist; name a bucket, or a prefix in one") from error
             raise DataError(f"{url} cannot be listed: {error.detail}; run the command again to try again") from error
