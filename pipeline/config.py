@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from pipeline.errors import ConfigError
 
@@ -23,6 +23,57 @@ class Settings(BaseModel):
 
 
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+URL_SCHEMES = ("https", "http", "s3", "gs")  # that can be fetched at all
+
+
+class ObjectStoreSettings(Settings):
+    """How an object store is reached. Credentials stand in the usual environment variables and files, never here."""
+
+    endpoint: str | None = None
+    """URL of a compatible server; none means the environment's (S3: AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL), else
+    the provider's own."""
+    region: str | None = None
+    """Region of the buckets (S3 only); none means the environment's, else it is looked up."""
+    anonymous: bool = False
+    """Ask without credentials: public buckets."""
+
+
+class FetchSettings(Settings):
+    """Media that are not on this machine: what may be fetched, how large, how long."""
+
+    allow: tuple[str, ...] = ("https",)
+    """Schemes (https, http, s3, gs) or URL prefixes (s3://bucket/folder/) that a list may name. What lies below a
+    URL that is itself the input is always allowed."""
+    private_addresses: bool = False
+    """Whether web servers at loopback, link-local, private and other addresses outside the internet may be asked."""
+    max_bytes: int = Field(2 * 1024**3, ge=1)
+    """A larger file is rejected, before it is fetched where its size is announced."""
+    timeout_s: float = Field(30.0, gt=0)
+    """Silence of a server, in connecting or in the middle of a file, that counts as a failure."""
+    max_fetch_s: float = Field(600.0, gt=0)
+    """Fetching one file stops with a reject after this long, redirects and retries included."""
+    max_redirects: int = Field(5, ge=0, le=50)
+    """Redirects followed; each must lead to where it is allowed."""
+    retries: int = Field(3, ge=0, le=20)
+    """Further tries after a busy or broken server (429, 5xx, a connection that is cut)."""
+    retry_wait_s: float = Field(1.0, ge=0)
+    """Wait before the second try, in the mean; doubled for each further one. A server's Retry-After goes first."""
+    parallel: int = Field(16, ge=1, le=256)
+    """Files that a worker fetches at once."""
+    opt_outs: tuple[str, ...] = ("noai", "noimageai")
+    """A file that a server sends with one of these words in X-Robots-Tag is not used."""
+    s3: ObjectStoreSettings = ObjectStoreSettings()
+    gs: ObjectStoreSettings = ObjectStoreSettings()
+
+    @field_validator("allow")
+    @classmethod
+    def _known(cls, allow: tuple[str, ...]) -> tuple[str, ...]:
+        """A scheme that nothing can fetch would allow nothing, and never say so."""
+        for one in allow:
+            scheme, found, rest = one.partition("://")
+            if scheme not in URL_SCHEMES or (found and not rest):
+                raise ValueError(f"{one!r} is neither a scheme ({', '.join(URL_SCHEMES)}) nor a URL prefix of one")
+        return allow
 
 
 class FrameSettings(Settings):
@@ -46,6 +97,8 @@ class FrameSettings(Settings):
     """What an animated GIF, WebP, PNG or AVIF is: its first picture, or a video of frames with their own times."""
     thumbnail_px: int = Field(160, ge=32, le=512)
     """Longer side of the pictures in the report."""
+    fetch: FetchSettings = FetchSettings()
+    """Media that are not on this machine."""
 
 
 class QualitySettings(Settings):
@@ -206,8 +259,8 @@ class SourceSettings(Settings):
 
     folder_labels: bool = False
     """The name of the folder a medium lies in is its label, as in ImageFolder data sets."""
-    root: Path | None = None
-    """What relative paths of a list count from; none means the list's folder."""
+    root: str | None = None
+    """The folder or URL that relative paths of a list count from; none means the list's folder."""
     columns: ColumnSettings = ColumnSettings()
     licences: tuple[str, ...] = ()
     """Licences that are allowed, e.g. [cc-by, cc0]; without a version all versions are. Empty allows all."""

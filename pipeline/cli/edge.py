@@ -16,6 +16,7 @@ from rich.table import Table
 
 from pipeline.config import Config, ModelSettings, RunnerSettings, ScorerSettings, load_config
 from pipeline.errors import SeedmineError, UsageError
+from pipeline.media.urls import is_url
 from pipeline.models.load import load
 from pipeline.stage import Counts, ModelRef, Runner
 
@@ -58,11 +59,13 @@ def settings(config: Path | None, assignments: list[str] | None, runner: str | N
     return load_config(config, [*(assignments or []), *extra])
 
 
-def folder_of_media(given: Path | None) -> str | None:
-    """Where `--media-root` says that the media lie. Raises UsageError when there is no such folder."""
-    if given is not None and not given.is_dir():
-        raise UsageError(f"--media-root {given} is no folder; name the one that holds the media now")
-    return None if given is None else str(given.resolve())
+def media_root_of(given: str | None) -> str | None:
+    """Where `--media-root` says that the media lie. Raises UsageError for a folder that is not there."""
+    if given is None or is_url(given):
+        return given
+    if not Path(given).is_dir():
+        raise UsageError(f"--media-root {given} is no folder; name the one that holds the media now, or a URL")
+    return str(Path(given).resolve())
 
 
 def runner_of(wanted: RunnerSettings) -> Runner:

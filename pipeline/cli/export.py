@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from pipeline.cli.edge import folder_of_media, reported, runner_of, settings
+from pipeline.cli.edge import media_root_of, reported, runner_of, settings
 from pipeline.cli.options import DEFAULT_OUT, ConfigOption, MediaRootOption, OutOption, RunnerOption, SetOption
 from pipeline.cli.progress import progress_for_here
 from pipeline.errors import UsageError
@@ -41,8 +40,7 @@ def export_command(
     if form not in FORMATS:
         raise UsageError(f"unknown format {form!r}; there are {', '.join(FORMATS)}")
     wanted = settings(config, assignments, runner)
-    root = folder_of_media(media_root)
-    options = ExportOptions(wanted.frames, None if root is None else Path(root))
+    options = ExportOptions(wanted.frames, media_root_of(media_root))
     exported = export(out, task or [], FORMATS[form], runner_of(wanted.runner), progress_for_here(), options)
     _print(exported)
     typer.echo(f"files: {out / 'export' / form}")

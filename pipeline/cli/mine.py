@@ -8,7 +8,7 @@ from typing import Annotated, cast
 import pyarrow as pa
 import typer
 
-from pipeline.cli.edge import folder_of_media, print_counts, reported, runner_of, settings
+from pipeline.cli.edge import media_root_of, print_counts, reported, runner_of, settings
 from pipeline.cli.export import export_command
 from pipeline.cli.options import (
     DEFAULT_OUT,
@@ -70,7 +70,7 @@ def main(
     options = MineOptions(
         model_fingerprint=_embedder_fingerprint(wanted),
         assets=_pool(out),
-        media_root=folder_of_media(media_root),
+        media_root=media_root_of(media_root),
         overwrite=overwrite,
     )
     mined = mine_negatives(out, task or [], wanted, runner_of(wanted.runner), progress_for_here(), options)

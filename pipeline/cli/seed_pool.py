@@ -31,7 +31,8 @@ def build(
         typer.Argument(
             metavar="INPUT",
             help="Folder of images and videos, searched all the way down, tars and Hugging Face data sets included; "
-            "or a list of paths (.parquet, .csv, .tsv, .jsonl).",
+            "or s3://BUCKET/PREFIX, gs://BUCKET/PREFIX; or a list of paths or URLs (.parquet, .csv, .tsv, .jsonl), "
+            "itself a file or a URL.",
         ),
     ],
     out: OutOption = DEFAULT_OUT,

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.edge import folder_of_media, print_counts, reported, runner_of, settings
+from pipeline.cli.edge import media_root_of, print_counts, reported, runner_of, settings
 from pipeline.cli.options import (
     DEFAULT_OUT,
     ConfigOption,
@@ -52,7 +52,7 @@ def run(
     Example: synth run --task video_qa --task image_retrieval
     """
     wanted = settings(config, assignments, runner)
-    root = folder_of_media(media_root)
+    root = media_root_of(media_root)
     made = synthesise(out, task, wanted, runner_of(wanted.runner), progress_for_here(), overwrite, root)
     for result in made:
         if result.reused:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,10 +15,12 @@ from pipeline.errors import MediaError
 from pipeline.media.decode import read_image
 from pipeline.media.jpeg import decode_jpeg as decode_jpeg
 from pipeline.media.jpeg import encode_jpeg, small_jpeg
-from pipeline.media.places import Place
+from pipeline.media.places import MediaRoot, Place
+from pipeline.media.remote import FETCHED, Remote
 from pipeline.media.sampling import Sampler
 from pipeline.media.uris import resolve as resolve
 from pipeline.media.uris import to_uri as to_uri
+from pipeline.media.urls import is_url
 from pipeline.media.videos import Frame, open_video
 from pipeline.models.protocols import Pixels
 
@@ -97,11 +101,43 @@ class FrameStore:
     """Frames by asset id, one file each below `<cache>/frames/`; made from the medium where missing."""
 
     cache: Path
-    media_root: Path
+    media_root: MediaRoot
     settings: FrameSettings
 
+    @property
+    def remote(self) -> Remote:
+        """Where media that have a URL are kept."""
+        root = self.media_root if isinstance(self.media_root, str) else None
+        return Remote((self.cache / FETCHED).absolute(), self.settings.fetch, root)
+
     def place(self, uri: str) -> Place:
-        """Where the medium that `uri` names can be opened. Raises MediaError outside_media_root."""
+        """Where the medium that `uri` names can be opened; fetched first when it has a URL.
+
+        Raises MediaError outside_media_root, and as `Remote.fetch` does.
+        """
+        return self._place(uri, self.remote.place)
+
+    def places(self, uris: Sequence[str]) -> list[Place | MediaError]:
+        """`place` of each, what is fetched several at once; what it raises in the place of what it cannot give."""
+
+        def one(uri: str) -> Place | MediaError:
+            try:
+                return self.place(uri)
+            except MediaError as error:
+                return error
+
+        if not isinstance(self.media_root, str) and not any(map(is_url, uris)):
+            return [one(uri) for uri in uris]
+        with ThreadPoolExecutor(self.settings.fetch.parallel) as pool:
+            return list(pool.map(one, uris))
+
+    def at_hand(self, uri: str) -> Place:
+        """`place`, without asking the network. Raises MediaError missing where it was not fetched before."""
+        return self._place(uri, self.remote.at_hand)
+
+    def _place(self, uri: str, fetched: Callable[[str], Place]) -> Place:
+        if isinstance(self.media_root, str) or is_url(uri):
+            return fetched(uri)
         return resolve(self.media_root, uri)
 
     def path(self, asset_id: str) -> Path:

@@ -22,6 +22,7 @@ from pipeline.errors import MediaError
 
 _TAR_MAGIC_AT = 257
 _HEAD_BYTES = 512
+CONTAINER_SUFFIXES = frozenset({".tar", ".arrow", ".parquet"})  # worth looking inside
 _KEPT_INDEXES = 8  # containers whose index a process remembers
 Kind = Literal["tar", "arrow", "parquet"]
 

@@ -5,8 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from pipeline.media.members import Member
+from pipeline.media.urls import is_url
 
 Place = Path | Member
+MediaRoot = Path | str  # what URIs are relative to: a folder, or a URL as text
+
+
+def root_of(text: str) -> MediaRoot:
+    """The folder or URL that a manifest or a user names."""
+    return text if is_url(text) else Path(text)
 
 
 def identity(place: Place) -> tuple[str, int, int]:

@@ -17,6 +17,14 @@ REASONS = MappingProxyType(
         "unreadable": "the operating system does not let us read it",
         "not_a_file": "a folder, FIFO, socket or device",
         "empty_file": "no bytes",
+        # getting it, where it is not on this machine
+        "bad_url": "a URL that cannot be read",
+        "not_allowed": "a URL that the settings do not allow to be fetched",
+        "private_address": "a server that is not on the public internet",
+        "fetch_failed": "the server did not give it",
+        "fetch_timeout": "the server took too long to give it",
+        "too_large": "more bytes than max_bytes allows",
+        "opted_out": "its server asks not to use it for training",
         # what its bytes are
         "not_media": "text, code or data, neither picture nor video",
         "unsupported_format": "a format that no decoder here reads",

@@ -7,15 +7,13 @@ A URI is a POSIX path relative to the media root. Bytes of a name that are not U
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path, PurePosixPath
 
 from pipeline.errors import MediaError
 from pipeline.media.members import Member
 from pipeline.media.names import written
 from pipeline.media.places import Place
-
-_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+from pipeline.media.urls import is_url
 
 
 def to_uri(path: Path, media_root: Path) -> str:
@@ -46,7 +44,7 @@ def resolve(media_root: Path, uri: str) -> Place:
     link that leads to something outside.
     """
     parts = PurePosixPath(uri).parts
-    if not parts or uri.startswith("/") or ".." in parts or "\0" in uri or _SCHEME.match(uri):
+    if not parts or uri.startswith("/") or ".." in parts or "\0" in uri or is_url(uri):
         raise MediaError("outside_media_root", f"{uri!r} is not a path relative to the media root")
     path, inside = media_root, ""
     for i, part in enumerate(parts):

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pipeline.config import FrameSettings
 from pipeline.errors import MediaError, ModelError
 from pipeline.media.frames import FrameStore
+from pipeline.media.places import MediaRoot
 from pipeline.mine.embedding_cache import EmbeddingCache, Keys, as_matrix
 from pipeline.mine.ragged import Bools
 from pipeline.models.protocols import Embedder, Item, Vectors
@@ -34,7 +35,7 @@ class EmbedSource:
     """What embedding needs beside the model: where media and frames lie, and which model is meant."""
 
     out: Path
-    media_root: Path | None
+    media_root: MediaRoot | None
     frames: FrameSettings
     model_fingerprint: str
 

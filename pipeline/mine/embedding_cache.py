@@ -15,6 +15,8 @@ import pyarrow.parquet as pq
 
 from pipeline.atomic import replacing
 from pipeline.config import FrameSettings
+from pipeline.media.places import MediaRoot
+from pipeline.media.urls import is_url
 from pipeline.mine.ragged import Ints
 from pipeline.models.protocols import Vectors
 
@@ -26,7 +28,7 @@ class Keys:
     """Names what an embedder is asked, so that equal keys mean equal vectors of one embedder."""
 
     frames: FrameSettings
-    media_root: Path | None
+    media_root: MediaRoot | None
 
     def of(self, row: dict[str, object], sha256: str | None) -> str:
         """The key of a content with its `instruction`. sha256: of its file, None where unknown.
@@ -35,7 +37,7 @@ class Keys:
         """
         parts: list[object] = [row["text"], row["instruction"]]
         if row["image"] or row["video"]:
-            parts += [*self._span(row, sha256), self.frames.model_dump(mode="json")]
+            parts += [*self._span(row, sha256), self.frames.model_dump(mode="json", exclude={"fetch"})]
         return _hash(parts)
 
     def frames_id(self, row: dict[str, object], sha256: str | None) -> str:
@@ -47,8 +49,10 @@ class Keys:
         return [medium, sha256 or self._identity(str(row[medium])), row["start_s"], row["end_s"]]
 
     def _identity(self, uri: str) -> list[object]:
-        if self.media_root is None or "://" in uri:
+        if self.media_root is None or is_url(uri):
             return [uri]
+        if isinstance(self.media_root, str):
+            return [self.media_root, uri]
         try:
             status = (self.media_root / uri).stat()
         except (OSError, ValueError):  # reading it will say why, and a reject is never cached

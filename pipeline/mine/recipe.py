@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from pipeline.atomic import clear_leftovers
 from pipeline.config import Config
 from pipeline.errors import DataError
+from pipeline.media.places import root_of
 from pipeline.mine import groups, labels
 from pipeline.mine.embed import CONTENT, READS, Embedded, EmbedSource, embed
 from pipeline.mine.guards import Documents, Guards
@@ -108,7 +109,7 @@ class _Job:
 
     def embed(self, contents: pa.Table, media_root: str | None) -> Embedded:
         """The vectors of what `_contents` gave."""
-        root = None if media_root is None else Path(media_root)
+        root = None if media_root is None else root_of(media_root)
         source = EmbedSource(self.out, root, self.config.frames, self.options.model_fingerprint)
         hashes = labels.file_hashes(contents, self.assets).to_pylist()
         return embed(contents, hashes, source, ModelRef("embedder", self.config.embedder), self.run, self.progress)

@@ -13,7 +13,8 @@ from pydantic import ValidationError
 
 from pipeline.config import FrameSettings
 from pipeline.errors import MediaError
-from pipeline.media.frames import FrameStore, resolve, sample, thumbnail
+from pipeline.media.frames import FrameStore, sample, thumbnail
+from pipeline.media.places import MediaRoot, root_of
 from pipeline.models.protocols import Pixels
 from pipeline.report import read, text
 from pipeline.store.shards import Manifest
@@ -56,7 +57,7 @@ class _Span:
 class Thumbnails:
     """Makes thumbnails from cached frames, or from the media where those are not cached.
 
-    Reads only: nothing is added to the cache.
+    Reads only: nothing is fetched or added to the cache.
     """
 
     def __init__(self, out: Path, pool: Manifest | None, settings: FrameSettings, limit: int) -> None:
@@ -90,7 +91,7 @@ class Thumbnails:
         root = media_root or self._root
         key = (place, root)
         if key not in self._drawn:
-            self._drawn[key] = None if root is None else self._draw(place, Path(root), asset_id)
+            self._drawn[key] = None if root is None else self._draw(place, root_of(root), asset_id)
         suffix = PurePosixPath(place.uri).suffix.lstrip(".")
         kind = suffix.upper() if suffix.isalnum() and suffix.isascii() and len(suffix) <= 5 else place.media
         return Picture(self._drawn[key], place.uri, kind, text.span(place.start_s, place.end_s))
@@ -102,7 +103,7 @@ class Thumbnails:
             for i, jpeg in enumerate(self._jpegs)
         )
 
-    def _draw(self, place: Place, root: Path, asset_id: str | None) -> str | None:
+    def _draw(self, place: Place, root: MediaRoot, asset_id: str | None) -> str | None:
         if len(self._jpegs) >= self.limit or place.media not in ("image", "video"):
             return None
         try:
@@ -111,14 +112,14 @@ class Thumbnails:
             return None
         return self._jpegs.setdefault(jpeg, f"p{len(self._jpegs)}")
 
-    def _pixels(self, place: Place, root: Path, asset_id: str | None) -> Pixels:
+    def _pixels(self, place: Place, root: MediaRoot, asset_id: str | None) -> Pixels:
         store, known = FrameStore(self._cache, root, self._settings), self._spans.get(place.uri, [])
         span = (place.start_s, place.end_s)
         whole = next((s.asset_id for s in known if (s.start_s, s.end_s) == span), asset_id)
         if whole is not None and store.path(whole).is_file():
             return store.get(whole, place.uri, place.media, *span)
         if place.media == "image":
-            return sample(resolve(root, place.uri), "image", None, None, self._settings)
+            return sample(store.at_hand(place.uri), "image", None, None, self._settings)
         # A moment or a key frame inside a segment: of its sampled frames the nearest.
         middle = 0.0 if place.start_s is None or place.end_s is None else (place.start_s + place.end_s) / 2
         around = next((s for s in known if _holds(s, middle) and store.path(s.asset_id).is_file()), None)
@@ -129,7 +130,7 @@ class Thumbnails:
         if middle > MAX_SEEK_S or self._decoded_videos >= MAX_DECODED_VIDEOS:
             raise MediaError("not_cached", f"{place.uri} at {middle:.2f} s has no cached frames")
         self._decoded_videos += 1
-        return sample(resolve(root, place.uri), "video", middle, middle, self._settings)
+        return sample(store.at_hand(place.uri), "video", middle, middle, self._settings)
 
 
 def _holds(span: _Span, at_s: float) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 from pipeline.config import FrameSettings
 from pipeline.media.frames import FrameStore
+from pipeline.media.places import root_of
 from pipeline.media.sandbox import decoder
 
 GRACE_S = 30.0  # for starting the process, and for a decoder to notice its own limit first
@@ -32,4 +33,4 @@ def store_to_json(store: FrameStore) -> dict[str, Any]:
 def store_from_json(values: dict[str, Any]) -> FrameStore:
     """What `store_to_json` wrote."""
     settings = FrameSettings.model_validate(values["settings"])
-    return FrameStore(Path(values["cache"]), Path(values["media_root"]), settings)
+    return FrameStore(Path(values["cache"]), root_of(values["media_root"]), settings)

@@ -10,6 +10,7 @@ import pyarrow as pa
 from pipeline.config import FrameSettings
 from pipeline.media.facts import measure
 from pipeline.media.frames import FrameStore
+from pipeline.media.places import MediaRoot
 from pipeline.models.protocols import TextReader
 from pipeline.schemas import ASSETS
 from pipeline.stage import ModelRef, Resources, Stage
@@ -23,7 +24,7 @@ ADDS = pa.schema([ASSETS.field("facts")])
 class PixelSource:
     """Where a stage gets an asset's frames from."""
 
-    media_root: Path
+    media_root: MediaRoot
     cache: Path
     frames: FrameSettings
 

@@ -28,9 +28,12 @@ def probing(store: FrameStore) -> Stage:
 def probe_files(table: pa.Table, store: FrameStore) -> pa.Table:
     """Add medium, size in px, duration in s, fps and SHA-256; a file that is no medium is rejected."""
     shared = store_to_json(store)
+    uris = table.column("uri").to_pylist()
     found: list[tuple[dict[str, Any], tuple[str, str] | None]] = []
-    for uri in table.column("uri").to_pylist():
+    for uri, place in zip(uris, store.places(uris), strict=True):
         try:
+            if isinstance(place, MediaError):
+                raise place
             limit_s = store.settings.max_decode_s
             found.append((apart(described, {"store": shared, "uri": uri}, limit_s, store.settings), None))
         except MediaError as error:

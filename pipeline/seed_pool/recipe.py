@@ -15,6 +15,8 @@ from pipeline.atomic import clear_leftovers
 from pipeline.config import Config
 from pipeline.errors import ConfigError, UsageError
 from pipeline.media.frames import FrameStore
+from pipeline.media.places import root_of
+from pipeline.media.remote import FETCHED, Remote
 from pipeline.prompts import prompt_hash
 from pipeline.schemas import ASSETS, ASSETS_REJECTED
 from pipeline.seed_pool.align import NAME as ALIGN
@@ -71,7 +73,7 @@ def build_seed_pool(
 ) -> SeedPool:
     """Curate the media that `source` names into `<out>/seed_pool`.
 
-    source: a folder or a list (`sources.open_source`). Kept and rejected rows together are
+    source: a folder, a bucket or a list (`sources.open_source`). Kept and rejected rows together are
     everything found. The same input, config and seed give the same rows; an unchanged pool is not
     built again, a killed run goes on where it stopped. Memory holds narrow columns of the pool, and
     a chunk of whole rows. models: fingerprints of the models that are not builtin, by name: other
@@ -82,7 +84,7 @@ def build_seed_pool(
     taxonomy = load_taxonomy(settings.label.taxonomy)
     check_categories(settings.align, taxonomy)
     wanted = targets(settings.rebalance, taxonomy)
-    opened = open_source(source, settings.sources)
+    opened = open_source(source, settings.sources, Remote(out / "cache" / FETCHED, config.frames.fetch))
     folder, work = out / "seed_pool", out / ".work"
     if opened.holds(out.resolve()):
         raise UsageError(f"output {out} lies inside the input {source}; choose another --out, or it would mine itself")
@@ -96,7 +98,7 @@ def build_seed_pool(
     if overwrite:
         forget(shapes)
         forget(meanings)
-    store = FrameStore(out / "cache", Path(opened.media_root), config.frames)
+    store = FrameStore(out / "cache", root_of(opened.media_root), config.frames)
     tally = Tally(progress)
     gone = read_tombstones(folder)
     shaping, knowing = structure(store, config, gone), knowledge(store, taxonomy, config)

@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.config import FrameSettings, SynthSettings
+from pipeline.media.places import MediaRoot
 from pipeline.models.replies import Refusal
 from pipeline.stage import PARENT, rejects
 from pipeline.synth.claims import to_json
@@ -38,7 +39,7 @@ class Annotation:
     synth: SynthSettings
     frames: FrameSettings
     cache: Path
-    media_root: Path
+    media_root: MediaRoot
 
 
 def children(answers: Sequence[tuple[str, list[Stated] | Refusal]], claimed: bool) -> pa.Table:

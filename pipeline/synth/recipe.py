@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from pipeline.atomic import clear_leftovers, replacing_folder
 from pipeline.config import Config
 from pipeline.errors import ConfigError, DataError, UsageError
+from pipeline.media.places import root_of
 from pipeline.prompts import language_name, prompt_hash
 from pipeline.schemas import ASSETS, CORPUS, QUERIES, RELEVANCE, SYNTH_REJECTED, UNDECIDED
 from pipeline.stage import Counts, ModelRef, Progress, Runner, Step, Stopwatch, counts, live
@@ -99,7 +100,7 @@ def _synthesise(
     spec: TaskSpec, assets: pa.Table, out: Path, config: Config, run: Runner, progress: Progress, origin: _Origin
 ) -> Synthesised:
     work, folder = out / ".work", out / "synth" / spec.name
-    annotation = Annotation(spec.name, config.synth, config.frames, out / "cache", Path(origin.media_root))
+    annotation = Annotation(spec.name, config.synth, config.frames, out / "cache", root_of(origin.media_root))
     builtin = config.vlm.adapter == "builtin"
     annotate = (
         by_facts(annotation) if builtin else by_vlm(annotation, ModelRef("vlm", config.vlm), config.vlm.batch_size)
@@ -174,13 +175,14 @@ def _assets(out: Path) -> pa.Table:
 
 def _fingerprint(spec: TaskSpec, config: Config, pool: str, root: str) -> str:
     """Names the pool, where its media are, the prompt, this room's code and the settings."""
+    settings = config.model_dump(mode="json", include={"synth", "frames", "vlm"}, exclude={"frames": {"fetch"}})
     return fingerprint(
         task=spec.name,
         pool=pool,
         root=root,
         prompt=prompt_hash(spec.template),
         code=code_of("pipeline.synth"),
-        config=config.model_dump(mode="json", include={"synth", "frames", "vlm"}),
+        config=settings,
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from pipeline.config import Config, FrameSettings
+from pipeline.config import Config, FetchSettings, FrameSettings
 from pipeline.errors import ModelError
 from pipeline.mine.embed import READS, Embedded, EmbedSource, embed, embed_contents
 from pipeline.mine.embedding_cache import EmbeddingCache, Keys
@@ -126,6 +126,13 @@ def test_keys_tell_apart_what_a_model_would_see(tmp_path: Path) -> None:
     coarse = Keys(FrameSettings(max_frames=2), tmp_path)
     assert coarse.of(rows[2], "hash") != keys.of(rows[2], "hash")
     assert coarse.of(rows[0], None) == keys.of(rows[0], None)
+
+
+def test_how_and_where_from_media_are_fetched_is_no_part_of_a_key(tmp_path: Path) -> None:
+    patient = FrameSettings(fetch=FetchSettings(allow=("http",), timeout_s=1))
+    row = {**dict.fromkeys(READS), "image": "a.png", "instruction": ""}
+    assert Keys(patient, "s3://bucket/x").of(row, "hash") == Keys(FrameSettings(), tmp_path).of(row, "hash")
+    assert Keys(patient, "s3://bucket/x").of(row, None) != Keys(patient, "s3://bucket/y").of(row, None)
 
 
 def test_a_worker_with_another_model_stops_the_run(tmp_path: Path) -> None:

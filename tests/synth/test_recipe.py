@@ -5,7 +5,7 @@ from dataclasses import replace
 import pyarrow as pa
 import pytest
 
-from pipeline.config import Config, FrameSettings, ModelSettings, RunnerSettings, SynthSettings
+from pipeline.config import Config, FetchSettings, FrameSettings, ModelSettings, RunnerSettings, SynthSettings
 from pipeline.errors import ConfigError, UsageError
 from pipeline.runners.local import LocalRunner
 from pipeline.schemas import ASSETS
@@ -132,6 +132,8 @@ def test_settings_of_another_room_do_not(out):
     run(out, "video_qa")
     other = CONFIG.model_copy(update={"runner": RunnerSettings(workers=1)})
     assert run(out, "video_qa", config=other, runner=Untouchable())[0].reused
+    patient = CONFIG.model_copy(update={"frames": FrameSettings(fetch=FetchSettings(timeout_s=1))})
+    assert run(out, "video_qa", config=patient, runner=Untouchable())[0].reused
 
 
 def test_killed_run_leaves_the_old_task_in_place(out, monkeypatch):

@@ -18,6 +18,7 @@ from pipeline.atomic import replacing_folder
 from pipeline.config import FrameSettings
 from pipeline.errors import MediaError
 from pipeline.media.frames import FrameStore
+from pipeline.media.places import root_of
 from pipeline.mine.export.clips import ClipSource, Key, cutting, files_of
 from pipeline.mine.export.files import Files, span_key
 from pipeline.mine.export.format import Format, Record
@@ -49,7 +50,7 @@ class ExportOptions:
     """What a run of exporting is told beside the format. media_root: replaces the manifests'."""
 
     frames: FrameSettings
-    media_root: Path | None = None
+    media_root: str | None = None
 
 
 def export(
@@ -72,9 +73,9 @@ def _export_task(
 ) -> Exported:
     folder = out / "mined" / name / "train"
     train, manifest = read_dataset(folder), read_manifest(folder)
-    root = options.media_root or (Path(manifest.media_root) if manifest and manifest.media_root else None)
+    root = options.media_root or (manifest.media_root if manifest else None)
     media = (out / "export" / "media").resolve()
-    files = Files(None if root is None else FrameStore(out / "cache", root, options.frames), media)
+    files = Files(FrameStore(out / "cache", root_of(root), options.frames) if root else None, media)
     if files.store is not None:
         files.clips |= _cut(train, ClipSource(files.store, media), run, progress)
     lines: Counter[str] = Counter()

@@ -10,7 +10,7 @@ from typing import Any
 
 from pipeline.config import SourceSettings
 from pipeline.errors import MediaError, UsageError
-from pipeline.media.members import container_kind
+from pipeline.media.members import CONTAINER_SUFFIXES, container_kind
 from pipeline.media.names import written
 from pipeline.media.opening import open_medium
 from pipeline.media.places import identity
@@ -20,7 +20,6 @@ from pipeline.seed_pool.sources.rows import Found
 from pipeline.seed_pool.sources.sidecars import by_stem
 
 _NO_FILES = frozenset({"not_a_file", "broken_link", "link_loop", "outside_media_root"})
-_CONTAINER_SUFFIXES = frozenset({".tar", ".arrow", ".parquet"})
 
 
 @dataclass(frozen=True)
@@ -92,7 +91,7 @@ class FolderSource:
 
 def _is_container(path: Path) -> bool:
     try:
-        return path.suffix.lower() in _CONTAINER_SUFFIXES and container_kind(path) is not None
+        return path.suffix.lower() in CONTAINER_SUFFIXES and container_kind(path) is not None
     except OSError:  # a file like any other: probing it says why it cannot be read
         return False
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -16,7 +15,9 @@ import pyarrow.parquet as pq
 
 from pipeline.config import SourceSettings
 from pipeline.errors import DataError, UsageError
-from pipeline.media.places import identity
+from pipeline.media.fingerprint import file_sha256
+from pipeline.media.places import identity, root_of
+from pipeline.media.urls import Url, is_url
 from pipeline.seed_pool.sources.columns import NAMES, Columns
 from pipeline.seed_pool.sources.containers import inside, media_column
 from pipeline.seed_pool.sources.rows import Found
@@ -24,7 +25,6 @@ from pipeline.seed_pool.sources.rows import Found
 LIST_SUFFIXES = frozenset({".parquet", ".csv", ".tsv", ".jsonl", ".ndjson"})
 _BATCH_ROWS = 8192
 _PEEKED_LINES = 1000  # of JSON lines, to learn which keys there are
-_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -32,26 +32,42 @@ class ListSource:
     """The rows of a list, in its order; memory holds a batch at a time.
 
     Relative paths count from `settings.root`, or the list's folder. A Parquet file with a column of
-    bytes is a container: its rows are the media. A broken row becomes a reject.
+    bytes is a container: its rows are the media. A broken row becomes a reject. A list that has a URL
+    is read from a copy; its rows may be relative to its URL, or URLs themselves.
     """
 
     path: Path
     settings: SourceSettings
+    url: Url | None = None  # where `path` is a copy from
 
     @property
     def media_root(self) -> str:
-        return str((self.settings.root or self.path.parent).resolve())
+        root = root_of(self.settings.root) if self.settings.root else None
+        if root is None and self.url is not None:
+            return str(self.url.parent)
+        return str((root or self.path.parent).resolve() if not isinstance(root, str) else root)
+
+    @property
+    def _name(self) -> str:
+        return self.path.name if self.url is None else self.url.name
+
+    @property
+    def _where(self) -> str:
+        return str(self.url or self.path)
 
     def holds(self, path: Path) -> bool:
         del path
         return False
 
     def identities(self) -> Iterator[Any]:
-        yield str(self.path), *identity(self.path)[1:]
+        if self.url is None:
+            yield str(self.path), *identity(self.path)[1:]
+        else:  # the time of the copy says nothing
+            yield str(self.url), file_sha256(self.path)
 
     def found(self) -> Iterator[Found]:
         if self.path.suffix.lower() == ".parquet" and media_column(self._schema()) is not None:
-            yield from inside(self.path, self.path.name, self.settings)
+            yield from inside(self.path, self._name, self.settings)
             return
         any_yet = False
         try:
@@ -59,15 +75,15 @@ class ListSource:
                 any_yet = True
                 yield row if isinstance(row, Found) else self._found(row, columns)
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-            raise DataError(f"the list {self.path} cannot be read: {' '.join(str(error).split())}") from error
+            raise DataError(f"the list {self._where} cannot be read: {' '.join(str(error).split())}") from error
         if not any_yet:
-            raise UsageError(f"the list {self.path} has no rows; name one with a path or URL a row")
+            raise UsageError(f"the list {self._where} has no rows; name one with a path or URL a row")
 
     def _schema(self) -> pa.Schema:
         try:
             return pq.read_schema(self.path)
         except (pa.ArrowException, OSError) as error:
-            raise DataError(f"{self.path} is no Parquet file: {' '.join(str(error).split())}") from error
+            raise DataError(f"{self._where} is no Parquet file: {' '.join(str(error).split())}") from error
 
     def _rows(self) -> Iterator[tuple[Columns, dict[str, Any] | Found]]:
         """Each row with the columns of the list, or the reject that a broken row becomes."""
@@ -122,7 +138,7 @@ class ListSource:
         columns = Columns.of_schema(schema, self.settings)
         if columns.place is None:
             raise UsageError(
-                f"the list {self.path} has no column of paths or URLs; there are {', '.join(schema.names)}; "
+                f"the list {self._where} has no column of paths or URLs; there are {', '.join(schema.names)}; "
                 f"name one with --set seed_pool.sources.columns.uri=COLUMN, or call it one of {', '.join(NAMES['uri'])}"
             )
         return columns
@@ -130,15 +146,15 @@ class ListSource:
     def _found(self, row: dict[str, Any], columns: Columns) -> Found:
         given = str(row.get(columns.place or "") or "").strip()
         if not given:
-            return Found(self.path.name, ("empty_path", f"a row names no path or URL in column {columns.place!r}"))
+            return Found(self._name, ("empty_path", f"a row names no path or URL in column {columns.place!r}"))
         return Found(self._uri(given), None, columns.known(row))
 
     def _broken(self, number: int, detail: str) -> Found:
-        return Found(f"{self.path.name}/{number}", ("bad_row", detail[:500]))
+        return Found(f"{self._name}/{number}", ("bad_row", detail[:500]))
 
     def _uri(self, given: str) -> str:
         """As it is written for a URL; for a file relative to the media root where it lies below it."""
-        if _SCHEME.match(given):
+        if is_url(given) or is_url(self.media_root):
             return given
         path, root = Path(given), Path(self.media_root)
         return (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()

@@ -63,7 +63,7 @@ def test_paths_count_from_the_root_and_absolute_ones_below_it_become_relative(tm
     path = write(tmp_path / "l.jsonl", [{"path": str(tmp_path / "m" / "a.jpg")}, {"path": "b.jpg"}, {"path": "/etc/x"}])
     assert [f.uri for f in found(path)] == ["m/a.jpg", "b.jpg", "/etc/x"]
     assert open_source(str(path), SourceSettings()).media_root == str(tmp_path)
-    assert [f.uri for f in found(path, root=tmp_path / "m")] == ["a.jpg", "b.jpg", "/etc/x"]
+    assert [f.uri for f in found(path, root=str(tmp_path / "m"))] == ["a.jpg", "b.jpg", "/etc/x"]
 
 
 def test_broken_rows_become_rejects_and_the_others_are_kept(tmp_path: Path) -> None:
