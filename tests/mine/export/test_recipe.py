@@ -136,7 +136,7 @@ def test_a_video_that_cannot_be_opened_loses_its_rows_alone(out: Path) -> None:
 
 def test_moved_media_are_found_by_media_root(out: Path) -> None:
     (out / "media").rename(out / "moved")
-    (result,) = exported(out, media_root=out / "moved")
+    (result,) = exported(out, media_root=str(out / "moved"))
     assert result.skipped == {"no_frames": 1, "outside_media_root": 1}
 
 
