@@ -44,7 +44,7 @@ class Buckets:
 def s3_server() -> Iterator[Buckets]:
     with pytest.MonkeyPatch.context() as patched:
         for name in list(os.environ):
-            if name.startswith("AWS_") or name.lower().endswith("_proxy"):
+            if name.startswith("AWS_"):
                 patched.delenv(name)
         for name, value in CREDENTIALS.items():
             patched.setenv(name, value)

@@ -45,13 +45,6 @@ def server() -> Iterator[Web]:
         yield web_server
 
 
-@pytest.fixture(autouse=True)
-def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in list(os.environ):
-        if name.lower().endswith("_proxy"):
-            monkeypatch.delenv(name)
-
-
 def fetched(url: str, folder: Path, **changes: Any) -> bytes:
     return Remote(folder, OPEN.model_copy(update=changes)).fetch(parsed(url)).read_bytes()
 
