@@ -8,6 +8,7 @@ import pytest
 from pipeline.config import FrameSettings
 from pipeline.errors import MediaError
 from pipeline.media.decode import read_image
+from pipeline.media.images import fit
 from pipeline.media.probe import probe
 from tests.media.films import FPS, SIZE, film, noise_scene, shown, turned, written
 from tests.media.odd_files import FILES
@@ -20,7 +21,8 @@ def test_the_probed_size_is_the_decoded_size(name: str, tmp_path: Path) -> None:
     path = FILES[name][0](tmp_path)
     found = probe(path, SETTINGS)
     picture = read_image(path, SETTINGS) if found.media == "image" else next(shown(path, SETTINGS))[1]
-    assert picture.shape == (found.height_px, found.width_px, 3)
+    width, height = fit(found.width_px, found.height_px, SETTINGS.max_side_px)
+    assert picture.shape == (height, width, 3)
     assert picture.dtype == np.uint8
 
 
