@@ -24,6 +24,8 @@ COMMANDS = {"seed-pool": seed_pool.app, "synth": synth.app, "mine": mine.app}
 MODELS = [
     *(f"--set={name}.adapter=fake" for name in ("vlm", "aligner", "embedder")),
     "--set=seed_pool.align.min_alignment=-1",
+    "--set=seed_pool.label.min_vlm_confidence=0",
+    "--set=seed_pool.pictures.max_edge_width_px=256",  # the pictures here are soft
     "--set=frames.max_frames=2",
     "--runner=local",
 ]
