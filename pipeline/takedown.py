@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipeline.mine.labels import ASSET_COLUMNS
 from pipeline.mine.removal import mined_folders, remove_exports, remove_from_mined, sweep_caches
-from pipeline.seed_pool.removal import remove_frames, remove_from_pool
+from pipeline.seed_pool.removal import remove_fetched, remove_frames, remove_from_pool
 from pipeline.store.removal import Gone, Loss, Removal, Rewriter
 from pipeline.store.shards import read_dataset
 from pipeline.synth.removal import lost_by, remove_from_task, task_folders
@@ -27,7 +27,8 @@ def take_out(out: Path, removal: Removal, dry: bool) -> list[Loss]:
     vectors = 0 if dry else sweep_caches(out, tasks, assets, gone)
     for folder in tasks:
         remove_from_task(folder, removal, gone[folder.name], rewriter)
-    frames = remove_frames(out, removal, dry)
+    frames, fetched = remove_frames(out, removal, dry), remove_fetched(out, removal, dry)
     remove_from_pool(out, removal, rewriter)
     more = [Loss(f"export/{name}, to be exported again", 1) for name in exports]
-    return [*rewriter.losses, *more, Loss("cache/frames", frames), Loss("cache/embeddings", vectors)]
+    caches = {"frames": frames, "fetched": fetched, "embeddings": vectors}
+    return [*rewriter.losses, *more, *(Loss(f"cache/{name}", files) for name, files in caches.items())]

@@ -24,7 +24,7 @@ from pipeline.media.urls import is_url
 from pipeline.media.videos import Frame, open_video
 from pipeline.models.protocols import Pixels
 
-VERSION = 1  # of sampling, scaling and the file's layout: another number never meets old files
+VERSION = 2  # of sampling, scaling and the file's layout: another number never meets old files
 _MAGIC = b"seedmine frames\n"
 _DIGEST_BYTES = 32
 _LENGTH_BYTES = 4

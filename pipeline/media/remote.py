@@ -67,6 +67,11 @@ class Remote:
                     web.download(url, file, self.settings, self.allow)
         return path
 
+    def copies(self, uri: str) -> list[Path]:
+        """The files that hold the bytes of `uri`, of every version that was fetched; a member's container is none."""
+        stem, _ = self._names(parsed(uri if self.root is None else below(self.root, uri)))
+        return sorted((self.folder / stem[:2]).glob(f"{stem}*"))
+
     def _placed(self, uri: str, get: Callable[[Url], Path]) -> Place:
         url = parsed(uri if self.root is None else below(self.root, uri))
         for container, member in containers(url):

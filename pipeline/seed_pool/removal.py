@@ -14,7 +14,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pipeline.config import FetchSettings
 from pipeline.errors import UsageError
+from pipeline.media.remote import FETCHED, Remote
+from pipeline.media.urls import is_url
 from pipeline.schemas import ASSETS, ASSETS_REJECTED
 from pipeline.seed_pool.removed import DETAIL, read_tombstones, write_tombstones
 from pipeline.stage import Counts
@@ -79,6 +82,20 @@ def remove_frames(out: Path, removal: Removal, dry: bool) -> int:
         for asset_id in sorted(removal.assets)
         for path in (out / "cache" / "frames" / asset_id[:2]).glob(f"{asset_id}-*.frames")
     ]
+    for path in [] if dry else found:
+        path.unlink(missing_ok=True)
+    return len(found)
+
+
+def remove_fetched(out: Path, removal: Removal, dry: bool) -> int:
+    """Delete what was fetched of remote files that are removed; give its number. A tar that holds others stays."""
+    manifest = read_manifest(out / "seed_pool" / "assets")
+    root = manifest.media_root if manifest and manifest.media_root and is_url(manifest.media_root) else None
+    found = []
+    for uri in sorted(removal.uris):
+        if root is not None or is_url(uri):
+            remote = Remote(out / "cache" / FETCHED, FetchSettings(), None if is_url(uri) else root)
+            found += remote.copies(uri)
     for path in [] if dry else found:
         path.unlink(missing_ok=True)
     return len(found)

@@ -92,6 +92,16 @@ def test_a_bucket_makes_the_same_pool_tasks_and_clips_as_a_folder(
     assert all(Path(path).is_file() for path in named)
 
 
+def test_what_is_removed_is_no_longer_in_the_fetched_files(buckets: Buckets, tmp_path: Path) -> None:
+    buckets.fill("taken", {f"{i}.jpg": encoded(picture(i, (320, 240)), "JPEG") for i in (5, 6)})
+    run("seed-pool", "build", "s3://taken", "--out", tmp_path)
+    fetched = {p.read_bytes() for p in (tmp_path / "cache" / "fetched").rglob("*.jpg")}
+    assert len(fetched) == 2
+    CliRunner().invoke(seed_pool.app, ["remove", "--source", "5.jpg", "--out", str(tmp_path)], catch_exceptions=False)
+    left = {p.read_bytes() for p in (tmp_path / "cache" / "fetched").rglob("*.jpg")}
+    assert left == {encoded(picture(6, (320, 240)), "JPEG")}
+
+
 def test_an_object_that_changed_is_made_anew(buckets: Buckets, tmp_path: Path) -> None:
     buckets.fill("moving", {"a.jpg": encoded(picture(8, (320, 240)), "JPEG")})
     run("seed-pool", "build", "s3://moving", "--out", tmp_path)
