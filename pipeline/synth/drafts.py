@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from pipeline.synth.claims import Claim, from_json
 from pipeline.synth.task import Example, TaskSpec
@@ -31,16 +34,30 @@ class Draft:
         return self.task_type, self.language
 
 
-@dataclass
-class Judged:
-    """A draft with its documents by id: which are right, which are explicitly wrong, and which
-    the facts leave open: those must never become negatives."""
+@dataclass(frozen=True)
+class Asked:
+    """A query and the drafts that ask it: the first gives it its words, the others repeat it."""
 
-    draft: Draft
     query_id: str
-    positives: dict[str, None]  # ordered and without repeats
-    negatives: dict[str, None]
-    undecided: dict[str, None]
+    drafts: tuple[Draft, ...]
+
+    @property
+    def first(self) -> Draft:
+        """The draft that stands."""
+        return self.drafts[0]
+
+
+Rows = NDArray[np.int64]  # positions in the corpus, none twice
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The documents of a query: which are right, which are explicitly wrong, and which the facts
+    leave open: those must never become negatives. No document stands in two of them."""
+
+    positives: Rows
+    negatives: Rows
+    undecided: Rows
 
 
 @dataclass(frozen=True)
@@ -66,6 +83,25 @@ def drafts(spec: TaskSpec, checked: pa.Table) -> list[Draft]:
         )
         for row in checked.select(columns).to_pylist()
     ]
+
+
+def asked(spec: TaskSpec, written: Sequence[Draft]) -> tuple[list[Asked], list[Refused]]:
+    """Each query once, in the order in which it is first asked, and a refusal for every repeat."""
+    found: dict[str, list[Draft]] = {}
+    refused = []
+    for draft in written:
+        name = query_id(spec, draft)
+        same = found.setdefault(name, [])
+        if same:
+            refused.append(Refused(draft, "repeated_query", f"same as {name} of asset {same[0].asset_id}"))
+        same.append(draft)
+    return [Asked(name, tuple(drafts)) for name, drafts in found.items()], refused
+
+
+def distinct(rows: Iterable[Rows | Sequence[int]]) -> Rows:
+    """All rows in the order in which they come, each once."""
+    together = np.concatenate([np.asarray(r, np.int64) for r in rows])
+    return together[np.sort(np.unique(together, return_index=True)[1])]
 
 
 def short_id(prefix: str, *parts: str) -> str:
