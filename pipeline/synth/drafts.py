@@ -86,16 +86,34 @@ def drafts(spec: TaskSpec, checked: pa.Table) -> list[Draft]:
 
 
 def asked(spec: TaskSpec, written: Sequence[Draft]) -> tuple[list[Asked], list[Refused]]:
-    """Each query once, in the order in which it is first asked, and a refusal for every repeat."""
-    found: dict[str, list[Draft]] = {}
+    """Each query once, in the order in which it is first asked, and a refusal for every repeat.
+
+    A query repeats another of its sub-dataset when it has the same normalised text (and medium) or,
+    where it is a text of the builtin annotator, when it makes the same claims: "find a grey video"
+    asks for no other video than "show me a grey video".
+    """
+    groups: list[list[Draft]] = []
+    stands: dict[object, list[Draft]] = {}
     refused = []
     for draft in written:
-        name = query_id(spec, draft)
-        same = found.setdefault(name, [])
-        if same:
-            refused.append(Refused(draft, "repeated_query", f"same as {name} of asset {same[0].asset_id}"))
-        same.append(draft)
-    return [Asked(name, tuple(drafts)) for name, drafts in found.items()], refused
+        names = [query_id(spec, draft), *_said(spec, draft)]
+        group = next((stands[n] for n in names if n in stands), None)
+        if group is None:
+            group = []
+            groups.append(group)
+            stands |= dict.fromkeys(names, group)
+        else:
+            first = group[0]
+            detail = f"same as {query_id(spec, first)} of asset {first.asset_id}"
+            said = first.example.query_text
+            refused.append(Refused(draft, "repeated_query", f"{detail}: {said!r}" if said else detail))
+        group.append(draft)
+    return [Asked(query_id(spec, group[0]), tuple(group)) for group in groups], refused
+
+
+def _said(spec: TaskSpec, draft: Draft) -> list[object]:
+    """What a query claims, whatever its words; nothing where it names its medium or nothing is claimed."""
+    return [(draft.sub_dataset, frozenset(draft.holds))] if spec.query == "text" and draft.holds else []
 
 
 def distinct(rows: Iterable[Rows | Sequence[int]]) -> Rows:
