@@ -79,6 +79,9 @@ _BORDERS = (
 )  # fmt: skip
 NEIGHBOURS = {c: {a if b == c else b for a, b in _BORDERS if c in (a, b)} for c in COLOURS}
 
+# Colours of which no pixel is as dark as DARK, or as bright as BRIGHT: nothing can look so.
+NEVER = {"dark": {"white", "orange", "yellow"}, "bright": {"black", "red"}}
+
 # Margins. Each pair leaves a band between "holds" and "refuted".
 SECOND_TO_FIRST = 0.5  # a dominant colour covers at least twice as much as the next
 OTHER_TO_FIRST = 0.3  # a colour that covers less of what the dominant one does is not taken for it,
