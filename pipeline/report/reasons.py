@@ -21,7 +21,6 @@ _SYNTH = {
     "nothing_true_to_say": "nothing that was measured supports an example of this task",
     "grouped_with": "spoken for by another segment of its file",
     "repeated_query": "the same query stands already, perhaps in other words",
-    "ambiguous_query": "the query fits other assets as well, and they cannot all be its positives",
     "answer_equals_negative": "right and wrong answer are the same text",
     "answer_in_question": "the question names its answer",
     "empty_query": "no words in the query",

@@ -38,7 +38,6 @@ class Guess:
     name: str
     probability: float
     gloss: str | None
-    hypernym: str | None
     confusable: str | None
     confusable_gloss: str | None
 
