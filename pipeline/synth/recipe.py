@@ -75,7 +75,7 @@ def synthesise(
     assets: pa.Table | None = None
     results = []
     for spec in specs:
-        key = _fingerprint(spec, config, manifest.fingerprint)
+        key = _fingerprint(spec, config, manifest.fingerprint, root)
         known = _unchanged(out / "synth" / spec.name, key)
         if known is None or overwrite:
             assets = assets or read_dataset(out / "seed_pool" / "assets")
@@ -148,11 +148,15 @@ def _pool_manifest(out: Path) -> Manifest:
     return manifest
 
 
-def _fingerprint(spec: TaskSpec, config: Config, pool: str) -> str:
-    """Names the pool, the prompt, this room's code and the settings that a task is made from."""
-    settings = config.model_dump(mode="json", include={"synth", "frames", "vlm"})
+def _fingerprint(spec: TaskSpec, config: Config, pool: str, root: str) -> str:
+    """Names the pool, where its media are, the prompt, this room's code and the settings."""
     return fingerprint(
-        task=spec.name, pool=pool, prompt=prompt_hash(spec.template), code=code_of("pipeline.synth"), config=settings
+        task=spec.name,
+        pool=pool,
+        root=root,
+        prompt=prompt_hash(spec.template),
+        code=code_of("pipeline.synth"),
+        config=config.model_dump(mode="json", include={"synth", "frames", "vlm"}),
     )
 
 
