@@ -57,7 +57,7 @@ class Clock:
 
 
 def unit(vectors: Vectors) -> Vectors:
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
 
 
 def planted(queries: int, docs: int, dim: int, seed: int) -> tuple[Vectors, Vectors, Ints]:
