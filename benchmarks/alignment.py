@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from builtin_joint_space import read_folder
@@ -57,7 +58,10 @@ def main() -> None:
     names = [classifier.classes[i].name for i in named]
     descriptions = [f"{name[:1].upper()}{name[1:]}." for name in names]
     shift = len(pictures) // 2
-    other = lambda texts: [*texts[shift:], *texts[:shift]]  # noqa: E731
+
+    def other(texts: list[str]) -> list[str]:
+        return [*texts[shift:], *texts[:shift]]
+
     vectors = aligner.embed([Item(pixels=p) for p in pictures])
 
     def scores(texts: list[str]) -> NDArray[np.float32]:
@@ -74,7 +78,7 @@ def main() -> None:
     pool = np.concatenate([right, wrong])
     limits = [(f"min_alignment {f}", f) for f in FIGURES]
     limits += [(f"min_percentile {p}", value_at(pool, p)) for p in PERCENTILES]
-    result = {
+    result: dict[str, Any] = {
         "pictures": len(pictures),
         "limits": {
             name: {

@@ -1,70 +1,94 @@
-"""What assembling a retrieval task costs as the pool grows: python benchmarks/assembly.py POOL [SIZE ...]
+"""How the assembling of a task grows with the pool: python benchmarks/assembly.py [--assets 1000 2000 4000 8000]
 
-POOL is an <out> folder with a seed pool; its facts are repeated to each SIZE (default 1000 2000 4000 8000).
-Prints seconds of assembly, queries, and pairs that the facts leave open.
+Repeats the assets of a built pool under new ids until there are as many as asked for, lets the builtin
+annotator fill the task, and times the assembling alone; CPU seconds leave out the waiting for other work.
+With --distinct every copy shows classes and texts of its own, the worst case: a verdict is needed for each
+of these on each asset, and both grow with the pool.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
-import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from pipeline.config import Config, RunnerSettings
-from pipeline.runners.local import LocalRunner
-from pipeline.stage import ROW
+from pipeline.config import FrameSettings, SynthSettings
+from pipeline.runners.apply import apply_step
+from pipeline.schemas import ASSETS
 from pipeline.store.shards import read_dataset
 from pipeline.synth.annotation import Annotation
 from pipeline.synth.assemble import assemble
 from pipeline.synth.by_facts import by_facts
 from pipeline.synth.checks import Checking, checking
-from pipeline.synth.subjects import subjects
-from pipeline.synth.tasks import task
-
-TASK = "image_retrieval"
-
-
-class Quiet:
-    def begin(self, stages: object, rows: int) -> None: ...
-    def advance(self, stage: str, rows_in: int, rows_out: int, rejected: int, seconds: float) -> None: ...
-    def end(self) -> None: ...
+from pipeline.synth.subjects import of_medium, subjects
+from pipeline.synth.task import TaskSpec
+from pipeline.synth.tasks import TASKS
 
 
-def repeated(assets: pa.Table, rows: int) -> pa.Table:
-    """`rows` images with the facts of `assets`, each with an id of its own."""
-    images = assets.filter(pc.equal(assets.column("media"), "image"))
-    many = images.take(pa.array([i % len(images) for i in range(rows)]))
-    names = pa.array([f"a{i:07d}" for i in range(rows)])
-    for column in ("asset_id", "uri", "sha256"):
-        many = many.set_column(many.column_names.index(column), column, names)
-    return many
+def copy(asset: dict[str, Any], number: int, distinct: bool) -> dict[str, Any]:
+    """The asset under another id and, where asked for, with a class and a text that no other has."""
+    new = {**asset, "asset_id": f"{asset['asset_id']}-{number}", "sha256": f"{asset['sha256']}-{number}"}
+    if distinct and number:
+        own = "".join(chr(ord("a") + int(digit)) for digit in str(number))
+        facts = json.loads(asset["facts"])
+        facts["text"] = [{**line, "text": f"{line['text']} {own * 3}"} for line in facts["text"]]
+        new["facts"] = json.dumps(facts)
+        new["labels"] = [{**guess, "name": f"{guess['name']} {own}"} for guess in asset["labels"]]
+    return new
 
 
-def main(out: Path, sizes: list[int]) -> None:
-    config, spec = Config(), task(TASK)
-    pool = read_dataset(out / "seed_pool" / "assets")
-    results = []
-    print(f"{'assets':>8} {'seconds':>8} {'queries':>8} {'undecided':>10}")
-    for size in sizes:
-        assets = repeated(pool, size)
-        annotation = Annotation(TASK, config.synth, config.frames, out / "cache", out)
-        stages = [by_facts(annotation), checking(Checking(TASK, config.synth))]
-        asked = subjects(assets, spec, ("en",))
-        asked = asked.append_column(ROW, pa.array(range(len(asked)), pa.int64()))
-        checked = pa.concat_tables(LocalRunner(RunnerSettings(kind="local")).map(stages, asked, Quiet()))
-        began = time.perf_counter()
-        data = assemble(spec, checked, assets, config.synth)
-        seconds = time.perf_counter() - began
-        print(f"{size:8d} {seconds:8.1f} {len(data.queries):8d} {len(data.undecided):10d}")
-        results.append(
-            {"assets": size, "seconds": seconds, "queries": len(data.queries), "undecided": len(data.undecided)}
-        )
-    Path("data/bench-assembly.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+def grown(assets: pa.Table, size: int, distinct: bool) -> pa.Table:
+    """A pool of `size` assets."""
+    rows = assets.to_pylist()
+    copies = [copy(rows[i % len(rows)], i // len(rows), distinct) for i in range(size)]
+    return pa.Table.from_pylist(copies, schema=ASSETS)
+
+
+def checked(spec: TaskSpec, pool: pa.Table, settings: SynthSettings) -> pa.Table:
+    """What the check stage hands over: the input of the assembling."""
+    annotation = Annotation(spec.name, settings, FrameSettings(), Path(), Path())
+    rows = apply_step(by_facts(annotation), subjects(pool, spec, ["en"]))
+    return apply_step(checking(Checking(spec.name, settings)), rows)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pool", type=Path, default=Path("data/seed_pool/assets"))
+    parser.add_argument("--assets", type=int, nargs="+", default=[1000, 2000, 4000, 8000])
+    parser.add_argument("--task", choices=list(TASKS), nargs="+", default=["image_retrieval"])
+    parser.add_argument("--distinct", action="store_true", help="each copy shows what no other does")
+    parser.add_argument("--json", type=Path, default=Path("data/benchmarks/assembly.json"))
+    arguments = parser.parse_args()
+    settings, rows = SynthSettings(), []
+    for name in arguments.task:
+        spec = TASKS[name]
+        of_it = of_medium(read_dataset(arguments.pool), spec)
+        for size in arguments.assets:
+            pool = grown(of_it, size, arguments.distinct)
+            examples = checked(spec, pool, settings)
+            began, worked = time.perf_counter(), time.process_time()
+            data = assemble(spec, examples, pool, settings)
+            seconds, cpu = time.perf_counter() - began, time.process_time() - worked
+            rows.append(
+                {
+                    "task": name,
+                    "assets": size,
+                    "examples": len(examples),
+                    "queries": len(data.queries),
+                    "relevance": len(data.relevance),
+                    "undecided": len(data.undecided),
+                    "seconds": round(seconds, 2),
+                    "CPU seconds": round(cpu, 2),
+                }
+            )
+            print("  ".join(f"{key} {value}" for key, value in rows[-1].items()), flush=True)
+    arguments.json.parent.mkdir(parents=True, exist_ok=True)
+    arguments.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), [int(a) for a in sys.argv[2:]] or [1000, 2000, 4000, 8000])
+    main()

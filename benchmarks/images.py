@@ -35,6 +35,8 @@ from pipeline.models.load import load
 from pipeline.models.protocols import Item
 from pipeline.runners.local import LocalRunner
 from pipeline.seed_pool.recipe import knowledge, structure
+from pipeline.seed_pool.removed import Tombstones
+from pipeline.seed_pool.taxonomy import load_taxonomy
 from pipeline.stage import ModelRef, Step, live
 
 BUILD = """
@@ -99,7 +101,9 @@ def throughput(folder: Path, work: Path, config: Config) -> dict[str, Any]:
         load(ModelRef(*model))
     decoded = seconds(lambda: decode_all(files))
     rows = pa.table({"uri": [f.name for f in files], "row": pa.array(range(len(files)), pa.int64())})
-    taken, assets = run_stages([*structure(store, config), *knowledge(store, config)], rows, config)
+    shaping = structure(store, config, Tombstones(""))
+    taxonomy = load_taxonomy(config.seed_pool.label.taxonomy)
+    taken, assets = run_stages([*shaping, *knowledge(store, taxonomy, config)], rows, config)
     models = bare_models(config, store, assets)
     # A stage sees the rows that are left; the models alone saw those that came through.
     bare = decoded + sum(models.values()) * len(files) / max(1, len(assets))
@@ -109,7 +113,7 @@ def throughput(folder: Path, work: Path, config: Config) -> dict[str, Any]:
         "bare_decode_s": decoded,
         "bare_models_s": models,
         "stages_s": taken,
-        "structure_s": sum(taken[stage.name] for stage in structure(store, config)),
+        "structure_s": sum(taken[stage.name] for stage in shaping),
         "images_per_cpu_s": len(files) / sum(taken.values()),
         "ratio": bare / sum(taken.values()),
     }

@@ -29,12 +29,13 @@ from pipeline.mine.groups import near_duplicate_groups
 from pipeline.mine.guards import Documents, Guards
 from pipeline.mine.inputs import Task
 from pipeline.mine.judgements import Judgements
+from pipeline.mine.labels import ASSET_COLUMNS
 from pipeline.mine.mine_vectors import SubDataset, mine_vectors
 from pipeline.mine.ragged import Ints, Ragged
 from pipeline.mine.rows import Rows
 from pipeline.models.protocols import Vectors
 from pipeline.runners.local import LocalRunner
-from pipeline.schemas import CORPUS, MINE_REJECTED, QUERIES, TRAIN
+from pipeline.schemas import ASSETS, CORPUS, MINE_REJECTED, QUERIES, TRAIN
 from pipeline.store.shards import Manifest, write_dataset
 
 CLUSTER = 100  # documents
@@ -57,7 +58,7 @@ class Clock:
 
 
 def unit(vectors: Vectors) -> Vectors:
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
 
 
 def planted(queries: int, docs: int, dim: int, seed: int) -> tuple[Vectors, Vectors, Ints]:
@@ -90,13 +91,16 @@ def bare_search(queries: Vectors, corpus: Vectors, k: int) -> None:
     index.search(queries, k)
 
 
+NO_ASSETS = pa.schema([ASSETS.field(c) for c in ASSET_COLUMNS]).empty_table()  # texts have none
+
+
 def mine(task: Task, data: SubDataset, documents: Documents, config: Config, folder: Path) -> tuple[int, int]:
     """Vectors to shards: guards, recall, rule, rows, files. Returns rows kept and negatives."""
     positives = task.judgements.positives
     guards = Guards(np.arange(len(positives)), positives, documents, False, config.mine.guards)
     run = LocalRunner(RunnerSettings(kind="local"))
     mined = mine_vectors(data, task.judgements, guards, config.mine, config.embedder.score_map, run)
-    rows = Rows.of(task, documents.group)
+    rows = Rows.of(task, documents.group, NO_ASSETS)
     train, rejected = rows.train(data, mined), rows.rejected(data, mined, config.mine.t_pos, config.mine.top_k)
     for name, table, schema in (("train", train, TRAIN), ("rejected", rejected, MINE_REJECTED)):
         write_dataset(folder / name, table, schema, Manifest(len(table), ""), folder / "work")

@@ -14,10 +14,12 @@ import argparse
 import json
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 from pipeline.config import Config
 from pipeline.models.builtin.classes import CLASSES
 from pipeline.models.builtin.embedder import JointSpace
+from pipeline.models.protocols import ClassInfo
 from pipeline.seed_pool.label_by_vlm import nearest
 from pipeline.seed_pool.taxonomy import assign, load_taxonomy
 
@@ -46,14 +48,15 @@ def main() -> None:
     tree = load_taxonomy("taxonomy.yaml").of("image")
     embedder = JointSpace(config.aligner.model, 2)
     names = list(tree)
+    kinds = [ClassInfo(c.name, c.gloss, c.hypernyms) for c in CLASSES]
     by_wordnet = [
-        (c.name, names[i]) for c, i in zip(CLASSES, assign(CLASSES, list(tree.values())), strict=True) if i >= 0
+        (c.name, names[i]) for c, i in zip(CLASSES, assign(kinds, list(tree.values())), strict=True) if i >= 0
     ]
     sets = {
         "near misses": [(said, right) for right, answers in NEAR_MISSES.items() for said in answers],
         "class names": by_wordnet,
     }
-    result = {}
+    result: dict[str, Any] = {}
     print("| answers | of them | in the right category | always the largest category |\n|---|---|---|---|")
     for name, pairs in sets.items():
         found = nearest([said for said, _ in pairs], tree, embedder)

@@ -15,6 +15,7 @@ import json
 import resource
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -61,7 +62,7 @@ def main() -> None:
     args = parser.parse_args()
     pool = made(args.rows)
     counted = supply(pool)
-    kept = []
+    kept: list[dict[str, Any]] = []
     for settings in TARGETS:
         rows = quotas(counted, targets(settings, TAXONOMY), settings)
         stays = np.array([q.kept for q in rows])

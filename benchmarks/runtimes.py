@@ -47,7 +47,7 @@ def by_onnxruntime(model: str, threads: int) -> Run:
 def by_openvino(path: Path, threads: int, precision: str) -> Run:
     import openvino
 
-    settings = {"INFERENCE_NUM_THREADS": threads}
+    settings: dict[str, Any] = {"INFERENCE_NUM_THREADS": threads}
     if precision:
         settings["INFERENCE_PRECISION_HINT"] = precision
     compiled: Any = openvino.Core().compile_model(str(path), "CPU", settings)

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from pipeline.config import SynthSettings
 from pipeline.schemas import CORPUS, QUERIES, RELEVANCE, SYNTH_REJECTED, UNDECIDED
 from pipeline.stage import dead, live
 from pipeline.synth.answers import judge_answers
-from pipeline.synth.drafts import Judged, Refused, drafts, text_id
+from pipeline.synth.drafts import Asked, Judged, Rows, asked, drafts, text_id
 from pipeline.synth.subjects import of_medium
 from pipeline.synth.targets import judge_targets
 from pipeline.synth.task import TaskSpec
@@ -38,73 +39,58 @@ def assemble(spec: TaskSpec, checked: pa.Table, assets: pa.Table, settings: Synt
     pool, schemas.ASSETS. Every asset of the task's medium ends with a query or a reject.
     """
     pool = of_medium(assets, spec)
-    found = drafts(spec, live(checked))
+    written = drafts(spec, live(checked))
+    queries, refused = asked(spec, written)
     if spec.document == "text":
-        judged, refused = _without_repeats(spec, judge_answers(spec, found, pool, settings.facts))
-        corpus = _texts(spec, judged)
+        corpus = _texts(spec, queries)
+        places = {document["doc_id"]: position for position, document in enumerate(corpus)}
+        judged = judge_answers(spec, queries, written, places, pool, settings.facts)
     else:
-        judged, refused = _without_repeats(spec, judge_targets(spec, found, pool, settings))
         corpus = _media(pool)
+        judged = judge_targets(queries, pool, settings)
     rejected = [
         *({n: r[n] for n in SYNTH_REJECTED.names} for r in dead(checked).to_pylist()),
         *({"asset_id": r.draft.asset_id, "stage": NAME, "reason": r.reason, "detail": r.detail} for r in refused),
     ]
-    rejected += _grouped(pool, {j.draft.asset_id for j in judged}, {r["asset_id"] for r in rejected})
-    known = {d["doc_id"] for d in corpus}
+    rejected += _grouped(pool, {q.first.asset_id for q in queries}, {r["asset_id"] for r in rejected})
+    documents = pa.Table.from_pylist(corpus, schema=CORPUS)
+    pairs = _Pairs(pa.array([q.query_id for q in queries], pa.string()), documents.column("doc_id"))
     return Assembled(
-        pa.Table.from_pylist(_queries(spec, judged, pool), schema=QUERIES),
-        pa.Table.from_pylist(corpus, schema=CORPUS),
-        pa.Table.from_pylist(_relevance(judged, known), schema=RELEVANCE),
-        pa.Table.from_pylist(_undecided(judged, known), schema=UNDECIDED),
+        pa.Table.from_pylist(_queries(spec, queries, pool), schema=QUERIES),
+        documents,
+        pairs.relevance(judged, [q.first.source for q in queries]),
+        pairs.undecided(judged),
         pa.Table.from_pylist(rejected, schema=SYNTH_REJECTED),
     )
-
-
-def _without_repeats(spec: TaskSpec, verdicts: Sequence[Judged]) -> tuple[list[Judged], list[Refused]]:
-    """Keep the first draft of each query. Where the query is a text, what is right for a repeat
-    is right for the first as well."""
-    kept: dict[str, Judged] = {}
-    refused = []
-    for v in verdicts:
-        if v.query_id not in kept:
-            kept[v.query_id] = v
-        else:
-            first = kept[v.query_id]
-            if spec.query == "text" and v.positives is not first.positives:
-                first.positives = first.positives | v.positives
-                first.undecided = first.undecided | v.undecided
-                first.negatives = {n: None for n in first.negatives if n not in first.positives}
-            refused.append(Refused(v.draft, "repeated_query", f"same as {v.query_id} of asset {first.draft.asset_id}"))
-    return list(kept.values()), refused
 
 
 def _content(asset: dict[str, Any]) -> dict[str, Any]:
     return {asset["media"]: asset["uri"], "start_s": asset["start_s"], "end_s": asset["end_s"]}
 
 
-def _queries(spec: TaskSpec, judged: Sequence[Judged], pool: pa.Table) -> list[dict[str, Any]]:
+def _queries(spec: TaskSpec, queries: Sequence[Asked], pool: pa.Table) -> list[dict[str, Any]]:
     places = {a["asset_id"]: a for a in pool.select(["asset_id", "uri", "media", "start_s", "end_s"]).to_pylist()}
     return [
         {
-            "query_id": j.query_id,
-            "text": j.draft.example.query_text,
-            **({} if spec.query == "text" else _content(places[j.draft.asset_id])),
-            "asset_id": j.draft.asset_id,
-            "task_type": j.draft.task_type,
-            "language": j.draft.language,
+            "query_id": q.query_id,
+            "text": q.first.example.query_text,
+            **({} if spec.query == "text" else _content(places[q.first.asset_id])),
+            "asset_id": q.first.asset_id,
+            "task_type": q.first.task_type,
+            "language": q.first.language,
         }
-        for j in judged
+        for q in queries
     ]
 
 
-def _texts(spec: TaskSpec, judged: Sequence[Judged]) -> list[dict[str, Any]]:
-    """Each text of a judged draft once a sub-dataset, in the spelling that comes first."""
+def _texts(spec: TaskSpec, queries: Sequence[Asked]) -> list[dict[str, Any]]:
+    """Each text of a draft that stands once a sub-dataset, in the spelling that comes first."""
     documents: dict[str, dict[str, Any]] = {}
-    for j in judged:
-        for text in (j.draft.example.positive_text, j.draft.example.negative_text):
+    for draft in (q.first for q in queries):
+        for text in (draft.example.positive_text, draft.example.negative_text):
             if text is not None:
-                doc_id = text_id(spec, j.draft.sub_dataset, text)
-                row = {"doc_id": doc_id, "text": text, "task_type": j.draft.task_type, "language": j.draft.language}
+                doc_id = text_id(spec, draft.sub_dataset, text)
+                row = {"doc_id": doc_id, "text": text, "task_type": draft.task_type, "language": draft.language}
                 documents.setdefault(doc_id, row)
     return list(documents.values())
 
@@ -115,30 +101,40 @@ def _media(pool: pa.Table) -> list[dict[str, Any]]:
     return [{"doc_id": a["asset_id"], **_content(a), "asset_id": a["asset_id"]} for a in rows]
 
 
-def _relevance(judged: Sequence[Judged], documents: set[str]) -> list[dict[str, Any]]:
-    """Pairs among `documents`: a text that is right here may have been written by a refused draft."""
-    return [
-        {"query_id": j.query_id, "doc_id": doc_id, "relevance": relevance, "source": j.draft.source}
-        for j in judged
-        for relevance, ids in ((1, j.positives), (0, j.negatives))
-        for doc_id in ids
-        if doc_id in documents
-    ]
+@dataclass(frozen=True)
+class _Pairs:
+    """Writes what was judged as columns: there may be millions of pairs."""
 
+    query_ids: pa.Array
+    doc_ids: pa.ChunkedArray
 
-def _undecided(judged: Sequence[Judged], documents: set[str]) -> list[dict[str, Any]]:
-    return [
-        {"query_id": j.query_id, "doc_id": doc_id}
-        for j in judged
-        for doc_id in j.undecided
-        if doc_id in documents and doc_id not in j.positives and doc_id not in j.negatives
-    ]
+    def relevance(self, judged: Sequence[Judged], sources: Sequence[str]) -> pa.Table:
+        """Rows of schemas.RELEVANCE: of each query its positives, then its negatives. sources: of each query."""
+        parts = [rows for j in judged for rows in (j.positives, j.negatives)]
+        codes = np.tile(np.array([1, 0], np.int8), len(judged))
+        columns = self._columns(np.repeat(np.arange(len(judged)), 2), parts)
+        relevance = np.repeat(codes, [len(p) for p in parts])
+        said = np.repeat(np.arange(len(judged)), [len(j.positives) + len(j.negatives) for j in judged])
+        source = pa.array(sources, pa.string()).take(pa.array(said, pa.int64()))
+        return pa.table([*columns, relevance, source], schema=RELEVANCE)
+
+    def undecided(self, judged: Sequence[Judged]) -> pa.Table:
+        """Rows of schemas.UNDECIDED."""
+        return pa.table(self._columns(np.arange(len(judged)), [j.undecided for j in judged]), schema=UNDECIDED)
+
+    def _columns(self, queries: Rows, parts: Sequence[Rows]) -> list[pa.Array]:
+        """query_id and doc_id of each pair; `queries` says whose each part is."""
+        documents = np.concatenate([np.empty(0, np.int64), *parts])
+        return [
+            self.query_ids.take(pa.array(np.repeat(queries, [len(p) for p in parts]))),
+            self.doc_ids.take(pa.array(documents)),
+        ]
 
 
 def _grouped(pool: pa.Table, answered: set[str], rejected: set[str]) -> list[dict[str, Any]]:
     """Rejects of the segments that shared a request with others of their file and got no row of their own."""
     files = pool.select(["asset_id", "sha256"]).to_pylist()
-    known_to = answered | rejected
+    settled = answered | rejected
     stands: dict[str, str] = {}
     for known in (answered, rejected):
         for a in files:
@@ -147,5 +143,5 @@ def _grouped(pool: pa.Table, answered: set[str], rejected: set[str]) -> list[dic
     return [
         {"asset_id": a["asset_id"], "stage": NAME, "reason": "grouped_with", "detail": stands[a["sha256"]]}
         for a in files
-        if a["asset_id"] not in known_to
+        if a["asset_id"] not in settled
     ]

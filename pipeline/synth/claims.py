@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 from pipeline.config import FactSettings
@@ -37,7 +38,6 @@ class Guess:
     name: str
     probability: float
     gloss: str | None
-    hypernym: str | None
     confusable: str | None
     confusable_gloss: str | None
 
@@ -57,10 +57,15 @@ class Seen:
         names = Guess.__dataclass_fields__
         return cls(Facts.from_json(facts), tuple(Guess(**{n: g[n] for n in names}) for g in labels or ()))
 
-    @property
+    @cached_property
     def shares(self) -> dict[str, float]:
         """Share of the picture by colour name, 0..1."""
         return dict(self.facts.colours)
+
+    @cached_property
+    def letters(self) -> str:
+        """All that was read, without spaces."""
+        return _letters(self.facts.text)
 
 
 # Colours between which two people, or two cameras, may disagree about the same surface.
@@ -72,6 +77,9 @@ _BORDERS = (
     ("green", "brown"), ("blue", "purple"), ("purple", "pink"), ("pink", "brown"),
 )  # fmt: skip
 NEIGHBOURS = {c: {a if b == c else b for a, b in _BORDERS if c in (a, b)} for c in COLOURS}
+
+# Colours of which no pixel is as dark as DARK, or as bright as BRIGHT: nothing can look so.
+NEVER = {"dark": {"white", "orange", "yellow"}, "bright": {"black", "red"}}
 
 # Margins. Each pair leaves a band between "holds" and "refuted".
 SECOND_TO_FIRST = 0.5  # a dominant colour covers at least twice as much as the next
@@ -95,9 +103,10 @@ MIN_LINE_LETTERS = 4
 LARGEST = 1.5  # a line is the largest when it covers this much more than the next
 
 
-def words(text: str) -> list[str]:
+@lru_cache(65536)
+def words(text: str) -> tuple[str, ...]:
     """Words in comparable form."""
-    return normalised(text).split()
+    return tuple(normalised(text).split())
 
 
 def quotable(line: TextLine, limits: FactSettings) -> bool:
@@ -193,21 +202,27 @@ def _change(value: str, seen: Seen, _: FactSettings) -> Verdict:
 
 def _text(value: str, seen: Seen, limits: FactSettings) -> Verdict:
     """A line of text reads `value`; refuted when a word of it is in no line, even nearly."""
-    if any(quotable(line, limits) and words(line.text) == words(value) for line in seen.facts.text):
-        return True
-    around = "".join(w for line in seen.facts.text for w in words(line.text))
-    missing = [w for w in words(value) if w not in around and w[:MIN_LETTERS] not in around]
-    return False if missing else None
+    return _reads(value, seen.facts.text, seen.letters, limits)
 
 
 def _largest_text(value: str, seen: Seen, limits: FactSettings) -> Verdict:
     """The largest, or the only, line of text reads `value`."""
-    lines = seen.facts.text
-    others = [line.share for line in lines[1:]]
-    if not lines or max(others, default=0.0) * LARGEST > lines[0].share:
-        return False if _text(value, seen, limits) is False else None
-    here = _text(value, replace(seen, facts=replace(seen.facts, text=lines[:1])), limits)
-    return False if _text(value, seen, limits) is True and here is not True else here
+    lines, anywhere = seen.facts.text, _text(value, seen, limits)
+    if not lines or max((line.share for line in lines[1:]), default=0.0) * LARGEST > lines[0].share:
+        return False if anywhere is False else None
+    here = _reads(value, lines[:1], _letters(lines[:1]), limits)
+    return False if anywhere is True and here is not True else here
+
+
+def _reads(value: str, lines: tuple[TextLine, ...], letters: str, limits: FactSettings) -> Verdict:
+    said = words(value)
+    if any(words(line.text) == said and quotable(line, limits) for line in lines):
+        return True
+    return False if any(w not in letters and w[:MIN_LETTERS] not in letters for w in said) else None
+
+
+def _letters(lines: tuple[TextLine, ...]) -> str:
+    return "".join(w for line in lines for w in words(line.text))
 
 
 def _page(_value: str, seen: Seen, limits: FactSettings) -> Verdict:

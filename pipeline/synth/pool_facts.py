@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +13,11 @@ from pipeline.config import FactSettings
 from pipeline.synth.claims import Claim, Seen, judge
 
 REFUTED, OPEN, HOLDS = 0, 1, 2
+_CODES = {True: HOLDS, None: OPEN, False: REFUTED}
 Verdicts = NDArray[np.int8]
+# Verdicts kept at hand, each a byte an asset. Looks and classes are few and come again and again; a text is
+# asked about by the drafts of one asset, and then never again.
+KEPT_CLAIMS = 2048
 
 
 class PoolFacts:
@@ -22,15 +27,12 @@ class PoolFacts:
         rows = assets.select(["facts", "labels"]).to_pylist()
         self.seen = [Seen.of(row["facts"], row["labels"]) for row in rows]
         self.limits = limits
-        self.known: dict[Claim, Verdicts] = {}
+        self._verdicts = lru_cache(KEPT_CLAIMS)(self._one)
 
     def judge(self, claims: Iterable[Claim]) -> Verdicts:
         """int8 [A]: HOLDS where all claims hold, REFUTED where one is refuted, else OPEN."""
-        verdicts = [self._one(claim) for claim in claims]
+        verdicts = [self._verdicts(claim) for claim in claims]
         return np.min(verdicts, axis=0) if verdicts else np.full(len(self.seen), OPEN, np.int8)
 
     def _one(self, claim: Claim) -> Verdicts:
-        if claim not in self.known:
-            code = {True: HOLDS, None: OPEN, False: REFUTED}
-            self.known[claim] = np.array([code[judge(claim, s, self.limits)] for s in self.seen], np.int8)
-        return self.known[claim]
+        return np.fromiter((_CODES[judge(claim, s, self.limits)] for s in self.seen), np.int8, len(self.seen))

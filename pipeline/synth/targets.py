@@ -2,74 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
 
 from pipeline.config import SynthSettings
-from pipeline.synth.claims import Claim
-from pipeline.synth.drafts import Draft, Judged, query_id
+from pipeline.synth.drafts import Asked, Draft, Judged, Rows, distinct
 from pipeline.synth.pool_facts import HOLDS, OPEN, PoolFacts
-from pipeline.synth.task import Span, TaskSpec
+from pipeline.synth.task import Span
 
 
-def judge_targets(spec: TaskSpec, drafts: Sequence[Draft], assets: pa.Table, settings: SynthSettings) -> list[Judged]:
-    """Give each draft its right and wrong assets among all of the pool.
+def judge_targets(queries: Sequence[Asked], assets: pa.Table, settings: SynthSettings) -> list[Judged]:
+    """Give each query its right and wrong assets; the documents are the rows of `assets`.
 
-    Right: the draft's own asset (for a moment, the segments that cover its span) and every
-    other asset of which its claims hold. Wrong: for a moment, the segments that cover the
-    irrelevant span. Undecided: assets of which the claims stay open.
+    Right: the own assets of the drafts that ask it (for a moment, the segments that cover its
+    span) and every other asset of which their claims hold. Wrong: for a moment, the segments that
+    cover the first draft's irrelevant span. Undecided: assets of which the claims stay open.
     """
-    facts = PoolFacts(assets, settings.facts)
-    places = assets.select(["asset_id", "sha256", "start_s", "end_s"]).to_pylist()
-    names = [p["asset_id"] for p in places]
-    own_row = {p["asset_id"]: row for row, p in enumerate(places)}
-    by_file: dict[str, list[int]] = {}
-    for row, place in enumerate(places):
-        by_file.setdefault(place["sha256"], []).append(row)
-
-    def ids(rows: Iterable[int]) -> dict[str, None]:
-        return dict.fromkeys(names[r] for r in rows)
-
-    shared: dict[tuple[Claim, ...], tuple[dict[str, None], dict[str, None]]] = {}
+    facts, places = PoolFacts(assets, settings.facts), _Places(assets)
     result: list[Judged] = []
-    for draft in drafts:
-        if draft.holds is not None and draft.example.span is None:
-            # What the same claims say of the pool is one pair of sets, however many drafts make them.
-            if draft.holds not in shared:
-                verdicts = facts.judge(draft.holds)
-                shared[draft.holds] = (ids(np.flatnonzero(verdicts == HOLDS)), ids(np.flatnonzero(verdicts == OPEN)))
-            holding, open_ids = shared[draft.holds]
-            if draft.asset_id in holding:
-                result.append(Judged(draft, query_id(spec, draft), holding, {}, open_ids))
-                continue
-        own, example = own_row[draft.asset_id], draft.example
-        siblings = by_file[places[own]["sha256"]]
-        right = dict.fromkeys([own] if example.span is None else _covering(example.span, siblings, places))
-        open_: dict[int, None] = {}
-        if draft.holds is not None:
-            verdicts = facts.judge(draft.holds)
-            right |= dict.fromkeys(np.flatnonzero(verdicts == HOLDS).tolist())
-            open_ = {r: None for r in np.flatnonzero(verdicts == OPEN).tolist() if r not in right}
-        far = [] if example.irrelevant_span is None else _covering(example.irrelevant_span, siblings, places)
-        wrong = [
-            r for r in far if r not in right and r not in open_ and _gap(places[r], example.span) >= settings.min_gap_s
-        ]
-        result.append(Judged(draft, query_id(spec, draft), ids(right), ids(wrong), ids(open_)))
+    for query in queries:
+        said = dict.fromkeys(d.holds for d in query.drafts if d.holds is not None)
+        verdicts = [facts.judge(claims) for claims in said]
+        holding = [np.flatnonzero(v == HOLDS) for v in verdicts]
+        own, *others = (places.right(d) for d in query.drafts)
+        right = distinct([own, *holding, *others])
+        open_ = np.any([v == OPEN for v in verdicts], axis=0) if verdicts else np.zeros(len(assets), bool)
+        open_[right] = False
+        wrong = np.setdiff1d(places.wrong(query.first, settings.min_gap_s), right)
+        result.append(Judged(right, wrong[~open_[wrong]], np.flatnonzero(open_)))
     return result
 
 
-def _span(place: dict[str, Any]) -> Span | None:
-    return None if place["start_s"] is None else Span(place["start_s"], place["end_s"])
+class _Places:
+    """Where the assets lie: their files, and their spans in them."""
 
+    def __init__(self, assets: pa.Table) -> None:
+        ids, self.files, starts, ends = (
+            assets.column(name).to_pylist() for name in ("asset_id", "sha256", "start_s", "end_s")
+        )
+        self.spans = [None if s is None else Span(s, e) for s, e in zip(starts, ends, strict=True)]
+        self.row_of = {asset_id: row for row, asset_id in enumerate(ids)}
+        self.by_file: dict[str, list[int]] = {}
+        for row, file in enumerate(self.files):
+            self.by_file.setdefault(file, []).append(row)
 
-def _covering(span: Span, rows: Sequence[int], places: Sequence[dict[str, Any]]) -> list[int]:
-    """Segments that overlap the span by at least half of the shorter."""
-    return [r for r in rows if (s := _span(places[r])) and s.covers(span)]
+    def right(self, draft: Draft) -> Rows:
+        """The asset that a draft was written for or, of a moment, all that cover its span."""
+        own, span = self.row_of[draft.asset_id], draft.example.span
+        return np.array([own] if span is None else self._covering(span, own), np.int64)
 
+    def wrong(self, draft: Draft, min_gap_s: float) -> Rows:
+        """What covers a draft's irrelevant span and has a gap to its moment."""
+        span, far = draft.example.span, draft.example.irrelevant_span
+        found = [] if far is None else self._covering(far, self.row_of[draft.asset_id])
+        return np.array([r for r in found if self._gap(r, span) >= min_gap_s], np.int64)
 
-def _gap(place: dict[str, Any], span: Span | None) -> float:
-    other = _span(place)
-    return 0.0 if span is None or other is None else span.gap_to(other)
+    def _covering(self, span: Span, own: int) -> list[int]:
+        """Segments of the file that overlap the span by at least half of the shorter."""
+        siblings = self.by_file[self.files[own]]
+        return [r for r in siblings if (place := self.spans[r]) is not None and place.covers(span)]
+
+    def _gap(self, row: int, span: Span | None) -> float:
+        place = self.spans[row]
+        return 0.0 if span is None or place is None else place.gap_to(span)

@@ -43,7 +43,6 @@ def guess(name: str, probability: float, confusable: str | None = None) -> dict[
         "name": name,
         "probability": probability,
         "gloss": f"definition of what {name[::-1]} is",
-        "hypernym": "thing",
         "confusable": confusable,
         "confusable_gloss": confusable and f"definition of what {confusable[::-1]} is",
     }

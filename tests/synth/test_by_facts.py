@@ -6,7 +6,7 @@ from pipeline.config import SynthSettings
 from pipeline.runners.apply import apply_step
 from pipeline.synth.annotation import Annotation
 from pipeline.synth.by_facts import by_facts, state
-from pipeline.synth.claims import Claim, from_json, holds
+from pipeline.synth.claims import NEVER, Claim, from_json, holds
 from pipeline.synth.subjects import subject, subjects
 from pipeline.synth.tasks import TASKS
 from tests.synth.samples import (
@@ -60,6 +60,15 @@ def test_scene_names_light_and_colour_and_its_wrong_label_only_changes_the_colou
     assert response.label == "dark, mostly black scene"
     assert response.misleading_label.startswith("dark, mostly ")
     assert response.misleading_label != response.label
+
+
+@pytest.mark.parametrize("name", ["image_classification", "video_classification"])
+@pytest.mark.parametrize("facts", [NIGHT, SNOW, GREEN])
+def test_wrong_scene_is_one_that_could_be(name, facts):
+    make = {"image": asset, "video": lambda i, f: clip(i, "f", 0, 3, f)}[TASKS[name].medium]
+    labels = {responses(name, make(f"asset {i}", facts))[0].misleading_label for i in range(60)}
+    assert len(labels) > 1
+    assert not labels & {f"{light}, mostly {colour} scene" for light, colours in NEVER.items() for colour in colours}
 
 
 @pytest.mark.parametrize(

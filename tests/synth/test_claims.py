@@ -1,12 +1,13 @@
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.config import FactSettings
-from pipeline.media.colours import COLOURS
-from pipeline.synth.claims import Claim, from_json, holds, judge, to_json
+from pipeline.media.colours import COLOURS, colour_names
+from pipeline.synth.claims import BRIGHT, DARK, NEVER, Claim, from_json, holds, judge, to_json
 from tests.synth.samples import CAT, GREEN, LIMITS, NIGHT, PLAIN, SNOW, UNSURE, guess, lines, seen
 
 SLATE = replace(PLAIN, colours=(("grey", 0.9), ("white", 0.1)))
@@ -117,3 +118,12 @@ def test_a_stricter_limit_never_lets_a_label_hold_that_a_looser_one_did_not(low,
     strict = judge(claim, what, FactSettings(min_label_probability=high))
     loose = judge(claim, what, FactSettings(min_label_probability=low))
     assert not (strict is True and loose is not True)
+
+
+def test_colours_that_are_never_so_dark_or_so_bright_are_those_of_which_no_pixel_is():
+    steps = np.arange(0, 256, 5, np.uint8)
+    every = np.stack(np.meshgrid(steps, steps, steps), -1).reshape(1, -1, 3)
+    luma, names = every[0] @ np.array([0.299, 0.587, 0.114]), colour_names(every)[0]
+    found = {COLOURS[i]: luma[names == i] for i in range(len(COLOURS))}
+    assert {c for c, of in found.items() if of.min() > DARK} == NEVER["dark"]
+    assert {c for c, of in found.items() if of.max() < BRIGHT} == NEVER["bright"]

@@ -1,9 +1,14 @@
 import hashlib
 import json
+import re
+import signal
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
-import pyarrow as pa
 import pytest
+from PIL import Image
 
 from pipeline.config import Config, FetchSettings, FrameSettings, ModelSettings, RunnerSettings, SynthSettings
 from pipeline.errors import ConfigError, UsageError
@@ -16,6 +21,7 @@ from pipeline.synth.tasks import TASKS
 from tests.synth.samples import CAT, DOG, GREEN, NIGHT, PLAIN, SNOW, asset, clip, lines, pool
 
 CONFIG = Config()
+ROOT = Path(__file__).parents[2]
 TITLE = replace(NIGHT, text=lines("THE END"))
 ASSETS_BY_HAND = (
     asset("a", GREEN, CAT),
@@ -136,22 +142,33 @@ def test_settings_of_another_room_do_not(out):
     assert run(out, "video_qa", config=patient, runner=Untouchable())[0].reused
 
 
-def test_killed_run_leaves_the_old_task_in_place(out, monkeypatch):
+DIES = """
+import os, signal, sys
+from pathlib import Path
+from pipeline.synth import recipe
+from tests.synth.test_recipe import run
+
+recipe.write_json = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+run(Path(sys.argv[1]), "video_qa", overwrite=True)
+"""
+
+
+def test_killed_run_leaves_the_old_task_in_place_and_the_next_one_makes_it_again(out):
+    """The process dies where the new folder is written: no handler, no `finally` runs."""
     run(out, "video_qa")
     before = tables(out / "synth" / "video_qa")
-
-    def killed(*_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(recipe, "write_json", killed)
-    with pytest.raises(KeyboardInterrupt):
-        run(out, "video_qa", overwrite=True)
+    died = subprocess.run([sys.executable, "-c", DIES, out], cwd=ROOT, capture_output=True, check=False)
+    assert died.returncode == -signal.SIGKILL, died.stderr.decode()
+    assert tables(out / "synth" / "video_qa") == before
+    assert not run(out, "video_qa", overwrite=True)[0].reused
     assert tables(out / "synth" / "video_qa") == before
 
 
-def test_media_root_can_be_moved(out):
-    run(out, "image_qa", media_root="/elsewhere")
-    assert read_manifest(out / "synth" / "image_qa" / "queries").media_root == "/elsewhere"
+def test_media_root_can_be_moved_and_moved_back(out):
+    for root, reused in (("/elsewhere", False), ("/elsewhere", True), (None, False), (None, True)):
+        assert run(out, "image_qa", media_root=root)[0].reused is reused
+        manifests = [read_manifest(out / "synth" / "image_qa" / name) for name in recipe.DATASETS]
+        assert {m.media_root for m in manifests} == {root or "/media/here"}
 
 
 def test_missing_seed_pool_names_the_command_to_run(tmp_path):
@@ -187,19 +204,26 @@ def test_show_renders_the_prompt_of_an_asset(out):
         show(out, "image_qa", "v", CONFIG)
 
 
-def test_a_vlm_is_asked_unless_the_adapter_is_builtin(out):
-    """The recipe names the model; what its replies become is tested in test_by_vlm."""
+def test_a_vlm_is_asked_unless_the_adapter_is_builtin(out, tmp_path):
+    """Replies of the named model become queries; what else can become of them is tested in test_by_vlm."""
     asked = []
 
     class Recorder(LocalRunner):
         def map(self, stages, table, progress):
             asked.extend(stages)
-            return iter([pa.table({})])
+            return super().map(stages, table, progress)
 
+    for name in "abc":
+        Image.new("RGB", (32, 32), (200, 30, ord(name))).save(tmp_path / f"{name}.png")
     config = Config(vlm=ModelSettings(adapter="fake", batch_size=3), frames=FrameSettings(max_frames=2))
-    with pytest.raises((KeyError, pa.ArrowException)):
-        run(out, "image_qa", config=config, runner=Recorder(RunnerSettings()))
+    (made,) = run(out, "image_qa", config=config, runner=Recorder(RunnerSettings()), media_root=str(tmp_path))
     assert asked[0].model.kind == "vlm"
     assert asked[0].model.settings == config.vlm
     assert asked[0].resources.batch_rows == 3
     assert asked[0].settings.frames.max_frames == 2
+    assert (made.queries, made.rejected) == (3, 0)
+    rows = tables(made.folder)
+    assert all(re.fullmatch("question [0-9a-f]{16}", q["text"]) for q in rows["queries"])
+    assert {q["asset_id"] for q in rows["queries"]} == set("abc")
+    assert [r["relevance"] for r in rows["relevance"]] == [1, 0] * 3
+    assert rows["undecided"] == []

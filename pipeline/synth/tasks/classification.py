@@ -7,7 +7,7 @@ from functools import partial
 from pydantic import Field
 
 from pipeline.config import FactSettings
-from pipeline.synth.claims import Claim, Seen, holds, judge
+from pipeline.synth.claims import NEVER, Claim, Seen, holds, judge
 from pipeline.synth.phrases import false_colours, look, pick, sure_label, true_claims, value_of
 from pipeline.synth.task import (
     Example,
@@ -79,18 +79,11 @@ def _object(spec: TaskSpec, segment: Segment, seen: Seen, limits: FactSettings) 
     return _stated(spec, segment, "Object Recognition", best.name, best.confusable, (claim,), (wrong,))
 
 
-# Colours that most of a dark, or bright, scene can have: a wrong label must be a possible one.
-_POSSIBLE = {
-    "dark": {"black", "grey", "brown", "blue", "purple", "green", "red"},
-    "bright": {"white", "yellow", "pink"},
-}
-
-
 def _scene(spec: TaskSpec, segment: Segment, seen: Seen, limits: FactSettings) -> Stated | None:
-    """`dark, mostly blue scene`; the wrong label keeps the light and names a colour that is not there."""
+    """`dark, mostly blue scene`; the wrong label keeps the light and names a colour that is not there, but could be."""
     claims = tuple(c for c in true_claims(seen, limits) if c.kind in {"luma", "colour"})
-    light = value_of(claims, "luma")
-    others = [c for c in false_colours(seen, limits) if light is None or c in _POSSIBLE[light]]
+    never = NEVER.get(value_of(claims, "luma") or "", set())
+    others = [c for c in false_colours(seen, limits) if c not in never]
     if not others or not any(c.kind == "colour" for c in claims):
         return None
     other = Claim("colour", pick(others, segment.asset_id, "scene"))

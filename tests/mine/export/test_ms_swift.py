@@ -7,25 +7,7 @@ from typing import Any
 import pytest
 
 from pipeline.mine.export.ms_swift import records, refuses
-
-Content = dict[str, Any]
-
-
-def content(text: str | None = None, image: str | None = None, video: str | None = None) -> Content:
-    return {"text": text, "image": image, "video": video, "start_s": None, "end_s": None}
-
-
-def row(query: Content, positives: list[Content], negatives: list[Content], in_batch: bool = True) -> dict[str, Any]:
-    def documents(contents: list[Content]) -> list[dict[str, Any]]:
-        return [{"doc_id": str(i), "content": c} for i, c in enumerate(contents)]
-
-    return {
-        "instruction": "Find it.",
-        "query": query,
-        "positives": documents(positives),
-        "negatives": documents(negatives),
-        "in_batch_negatives": in_batch,
-    }
+from tests.mine.export.rows import content, row
 
 
 def broken_rules(line: dict[str, Any]) -> list[str]:

@@ -15,6 +15,7 @@ from pipeline.mine.export.recipe import Exported, ExportOptions, export
 from pipeline.schemas import TRAIN
 from pipeline.store.shards import Manifest, write_dataset
 from tests.media.films import shown
+from tests.mine.export.rows import content
 from tests.mine.loop import Loop, Silent
 from tests.mine.planted import film, paint
 
@@ -23,10 +24,6 @@ RED, BLUE, GREEN = (220, 30, 30), (30, 30, 220), (30, 200, 30)
 
 
 FILM = {"licence": "CC BY 4.0", "author": "Ann", "origin": None}
-
-
-def content(text: str | None = None, **medium: Any) -> dict[str, Any]:
-    return {"text": text, "image": None, "video": None, "start_s": None, "end_s": None, **medium}
 
 
 def document(doc_id: str, **medium: Any) -> dict[str, Any]:
