@@ -18,9 +18,14 @@ from pipeline.errors import UsageError
 from pipeline.media.frames import resolve
 from pipeline.schemas import ASSETS, ASSETS_REJECTED
 from pipeline.seed_pool.align import AlignSource, alignment
+from pipeline.seed_pool.benchmarks import Benchmark, check_names, listing
+from pipeline.seed_pool.copy_search import CopySearch
 from pipeline.seed_pool.duplicates import NAME as DUPLICATES
-from pipeline.seed_pool.duplicates import find_duplicates
+from pipeline.seed_pool.exclude import NAME as EXCLUDE
+from pipeline.seed_pool.exclude import report as exclusions_report
 from pipeline.seed_pool.label import LabelSource, labelling
+from pipeline.seed_pool.looking import ADDS as LOOKS
+from pipeline.seed_pool.looking import looking
 from pipeline.seed_pool.measure import PixelSource, measuring
 from pipeline.seed_pool.probe import probing
 from pipeline.seed_pool.quality import quality
@@ -48,30 +53,37 @@ class SeedPool:
 
 
 def build_seed_pool(
-    source: Path, out: Path, config: Config, run: Runner, progress: Progress, overwrite: bool = False
+    source: Path,
+    out: Path,
+    config: Config,
+    run: Runner,
+    progress: Progress,
+    overwrite: bool = False,
+    exclude: Sequence[Benchmark] = (),
 ) -> SeedPool:
     """Curate the media below `source` into `<out>/seed_pool`.
 
     Kept and rejected rows together are everything found. The same input, config and seed give
     the same rows; an unchanged pool is not built again, a killed run goes on where it stopped.
+    Near copies of the media of `exclude` are left out, and `exclusions.json` says which.
     Raises UsageError when `source` is no folder, holds nothing, or holds `out`.
     """
     root, folder, work = source.resolve(), out / "seed_pool", out / ".work"
     if out.resolve() == root or root in out.resolve().parents:
         raise UsageError(f"output {out} lies inside the input {source}; choose another --out, or it would mine itself")
+    check_names(exclude)
     found = discover(root)
     code = code_of("pipeline.seed_pool", "pipeline.media", "pipeline.models.builtin")
-    key = fingerprint(files=_listing(root, found), config=_relevant(config), root=str(root), code=code)
+    excluded = [(benchmark.name, listing(benchmark)) for benchmark in exclude]
+    key = fingerprint(
+        files=_listing(root, found), config=_relevant(config), root=str(root), code=code, exclude=excluded
+    )
     assets, rejected = read_manifest(folder / "assets"), read_manifest(folder / "rejected")
     if assets and rejected and assets.fingerprint == rejected.fingerprint == key and not overwrite:
         return SeedPool(folder, assets.rows, rejected.rows, [], reused=True)
 
     pixels = PixelSource(root, out / "cache", config.frames)
-    structure = [
-        probing(root, config.frames),
-        quality(config.seed_pool.quality),
-        scenes(SplitSettings(root, out / "cache", config.frames, config.seed_pool.scenes)),
-    ]
+    structure = [probing(root, config.frames), quality(config.seed_pool.quality), *_shots(pixels, config)]
     knowledge = [
         measuring(pixels, ModelRef("text_reader", config.vlm)),
         labelling(
@@ -91,18 +103,26 @@ def build_seed_pool(
         forget(shapes)
         forget(meanings)
     segments = tally.stages(structure, lambda watch: resumable_map(run, structure, found, shapes, watch))
-    unique = tally.pool(DUPLICATES, segments, lambda t: find_duplicates(t, config.seed_pool.duplicates))
-    known = tally.stages(knowledge, lambda watch: resumable_map(run, knowledge, live(unique), meanings, watch))
+    limits = config.seed_pool.duplicates
+    search = CopySearch(run, pixels, partial(_reading, config), limits, work / "benchmarks", key, tally.watch)
+    exclusions = [part for benchmark in exclude for part in search.read(benchmark)]
+    clean = tally.pool(EXCLUDE, segments, lambda t: search.exclude(t, exclusions)) if exclude else segments
+    unique = tally.pool(DUPLICATES, clean, search.duplicates)
+    seen = live(unique).drop_columns(LOOKS.names)
+    known = tally.stages(knowledge, lambda watch: resumable_map(run, knowledge, seen, meanings, watch))
     balanced = tally.pool(REBALANCE, known, lambda t: rebalance(t, config.seed_pool.rebalance, config.seed))
 
     kept = live(balanced)
-    lost = pa.concat_tables([dead(t) for t in (segments, unique, known, balanced)], promote_options="permissive")
+    steps = (segments, *([clean] if exclude else []), unique, known, balanced)
+    lost = pa.concat_tables([dead(t) for t in steps], promote_options="permissive")
     manifest = partial(Manifest, fingerprint=key, config=config.model_dump(mode="json"), media_root=str(root))
     write_dataset(folder / "rejected", lost, ASSETS_REJECTED, manifest(rows=len(lost)), work)
     write_dataset(folder / "assets", kept, ASSETS, manifest(rows=len(kept)), work)
     write_json(folder / "summary.json", _summary(tally, live(known), kept, lost))
+    write_json(folder / "exclusions.json", exclusions_report(exclusions, search.hits))
     forget(shapes)
     forget(meanings)
+    search.forget()
     return SeedPool(folder, len(kept), len(lost), tally.counts, reused=False)
 
 
@@ -130,6 +150,16 @@ class _Tally:
         return rows
 
 
+def _shots(pixels: PixelSource, config: Config) -> list[Step]:
+    split = SplitSettings(pixels.media_root, pixels.cache, config.frames, config.seed_pool.scenes)
+    return [scenes(split), looking(pixels, config.looker)]
+
+
+def _reading(config: Config, pixels: PixelSource) -> list[Step]:
+    """What a benchmark's media go through: as the pool's, but of any size and shape."""
+    return [probing(pixels.media_root, config.frames), *_shots(pixels, config)]
+
+
 def _listing(root: Path, found: pa.Table) -> list[tuple[str, int, int]]:
     """URI, size in bytes and modification time of what can be read: what a pool was made from."""
     listing = []
@@ -140,7 +170,15 @@ def _listing(root: Path, found: pa.Table) -> list[tuple[str, int, int]]:
 
 
 def _relevant(config: Config) -> dict[str, Any]:
-    parts: Any = {"seed": True, "frames": True, "seed_pool": True, "vlm": True, "aligner": True, "synth": {"facts"}}
+    parts: Any = {
+        "seed": True,
+        "frames": True,
+        "seed_pool": True,
+        "vlm": True,
+        "aligner": True,
+        "looker": True,
+        "synth": {"facts"},
+    }
     return config.model_dump(mode="json", include=parts)
 
 
