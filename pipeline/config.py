@@ -96,7 +96,9 @@ class DuplicateSettings(Settings):
     min_agreement: float = Field(0.7, gt=0, le=1)
     """Share of the aligned blocks that must be the same in both pictures."""
     min_overlap: float = Field(0.6, gt=0, le=1)
-    """Share of the picture or of the shorter segment that must have a counterpart in the other."""
+    """Share of one picture, the one that is covered more, that must have a counterpart in the other."""
+    min_span_overlap: float = Field(0.4, gt=0, le=1)
+    """Share of the shorter of two segments, in time, that must have a counterpart in the other."""
     max_frames: int = Field(8, ge=1, le=64)
     """Pairs of frames compared of two segments at most."""
     min_frames: float = Field(0.5, gt=0, le=1)

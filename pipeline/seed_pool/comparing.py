@@ -136,6 +136,6 @@ def _of_segments(
     evidence = (
         f"{len(agreeing)} of {len(found)} frames agree (median {median:.0%} of the blocks), limit "
         f"{limits.min_frames:.0%}; offset {offset_s:+.2f} s, overlap {overlap:.0%}, limit "
-        f"{limits.min_overlap:.0%}{mirrored}"
+        f"{limits.min_span_overlap:.0%}{mirrored}"
     )
-    return share >= limits.min_frames and overlap >= limits.min_overlap, evidence
+    return share >= limits.min_frames and overlap >= limits.min_span_overlap, evidence

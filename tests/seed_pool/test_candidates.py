@@ -61,9 +61,9 @@ def of(vectors: np.ndarray) -> Frames:
 
 
 def test_an_inverted_index_finds_planted_copies() -> None:
-    vectors = looks(3000)
+    vectors = looks(800)
     near = np.clip(vectors[:50].astype(int) + looks(50, seed=9) // 8, -127, 127).astype(np.int8)
-    planted = {(i, 3000 + i) for i in range(50)}
+    planted = {(i, 800 + i) for i in range(50)}
     found = [
         set(
             zip(*(side.tolist() for side in candidates(of(np.concatenate([vectors, near])), None, limits)), strict=True)

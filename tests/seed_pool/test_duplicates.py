@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.config import DuplicateSettings
@@ -30,7 +30,7 @@ def asset(uri: str, hashes: list[int], size: int = 100, sha256: str | None = Non
     return {**base, **shown, "width_px": size, "height_px": size, **more}
 
 
-def any_pair(first: str, second: str) -> bool:  # noqa: ARG001
+def any_pair(first: str, second: str) -> bool:
     return True
 
 
@@ -114,6 +114,7 @@ def test_an_empty_pool_has_no_copies() -> None:
     assert verdicts([]) == {}
 
 
+@settings(max_examples=25)
 @given(
     st.lists(st.integers(0, 2**64 - 1), max_size=12),
     st.randoms(),
