@@ -199,10 +199,27 @@ class AlignSettings(Settings):
 
 
 class DuplicateSettings(Settings):
-    """Copies in the pool. Same bytes are always duplicates."""
+    """Copies in the pool, and of a benchmark's media. Same bytes are always copies; of all others a look
+    or a perceptual hash proposes pairs, and comparing their aligned pixels decides. Docs: docs/parts/dups.md."""
 
-    max_hamming_bits: int = Field(6, ge=0, le=32)
-    """Perceptual hashes (64 bits) that differ in no more bits are near duplicates."""
+    candidates: int = Field(8, ge=1, le=1000)
+    """Nearest frames of each frame that are looked at, by look and by hash."""
+    min_cosine: float = Field(0.25, ge=-1, le=1)
+    """Looks less similar than this are no candidates; with a `looker` of your own, on its scale."""
+    max_hamming_bits: int = Field(8, ge=0, le=32)
+    """Perceptual hashes (64 bits) that differ in no more bits are candidates."""
+    exact_up_to: int = Field(200_000, ge=1)
+    """Up to so many frames every pair of looks is measured; above it an inverted index finds most."""
+    min_agreement: float = Field(0.7, gt=0, le=1)
+    """Share of the aligned blocks that must be the same in both pictures."""
+    min_overlap: float = Field(0.6, gt=0, le=1)
+    """Share of one picture, the one that is covered more, that must have a counterpart in the other."""
+    min_span_overlap: float = Field(0.4, gt=0, le=1)
+    """Share of the shorter of two segments, in time, that must have a counterpart in the other."""
+    max_frames: int = Field(8, ge=1, le=64)
+    """Pairs of frames compared of two segments at most."""
+    min_frames: float = Field(0.5, gt=0, le=1)
+    """Share of the compared frames of two segments that must agree."""
 
 
 class RebalanceSettings(Settings):
@@ -450,6 +467,8 @@ class Config(Settings):
     """The annotator: labels assets and fills the tasks."""
     aligner: ModelSettings = ModelSettings(model="lite0")
     """Checks descriptions against pixels; another model than the annotator."""
+    looker: ModelSettings | None = None
+    """Embeds frames to propose near duplicates; none means `media/looks.py`, which needs no model."""
     embedder: ModelSettings = ModelSettings()
     """Embeds queries and documents for mining."""
     runner: RunnerSettings = RunnerSettings()

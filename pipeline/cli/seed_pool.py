@@ -12,6 +12,7 @@ from pipeline.cli.progress import progress_for_here
 from pipeline.cli.remove import remove_command
 from pipeline.errors import DataError
 from pipeline.report.page import build_report
+from pipeline.seed_pool.benchmarks import parse_benchmark
 from pipeline.seed_pool.recipe import build_seed_pool
 
 app = typer.Typer(help="Turn a folder of images and videos into a seed pool.", no_args_is_help=True)
@@ -39,6 +40,14 @@ def build(
     config: ConfigOption = None,
     assignments: SetOption = None,
     runner: RunnerOption = None,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--exclude",
+            metavar="[NAME=]DIR|PARQUET",
+            help="Leave out near copies of this benchmark's media. NAME is its name in mteb. Repeatable.",
+        ),
+    ] = None,
     overwrite: OverwriteOption = False,
 ) -> None:
     """Probe, filter, split at scene cuts, drop copies, label, check alignment, rebalance.
@@ -50,13 +59,18 @@ def build(
     """
     wanted = settings(config, assignments, runner)
     models = foreign_models({"vlm": ("vlm", wanted.vlm), "aligner": ("embedder", wanted.aligner)})
+    models |= foreign_models({"looker": ("embedder", wanted.looker)}) if wanted.looker else {}
     models |= scorer_models(wanted.seed_pool.scorers)
-    pool = build_seed_pool(source, out, wanted, runner_of(wanted.runner), progress_for_here(), models, overwrite)
+    benchmarks = [parse_benchmark(text) for text in exclude or []]
+    run = runner_of(wanted.runner)
+    pool = build_seed_pool(source, out, wanted, run, progress_for_here(), models, overwrite, benchmarks)
     if pool.reused:
         typer.echo("nothing has changed since this pool was built; --overwrite builds it again")
     else:
         print_counts("Seed pool", pool.counts)
     typer.echo(f"{pool.kept} assets kept, {pool.rejected} rejected: {pool.folder}")
+    if benchmarks:
+        typer.echo(f"what was left out for which benchmark: {pool.folder / 'exclusions.json'}")
     typer.echo(f"report: {build_report(out, wanted)}")
     if pool.kept == 0:
         raise DataError(f"no asset of {source} was kept; the reasons are in {pool.folder / 'rejected'} and the report")

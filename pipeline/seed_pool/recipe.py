@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
@@ -22,12 +23,18 @@ from pipeline.schemas import ASSETS, ASSETS_REJECTED
 from pipeline.seed_pool.align import NAME as ALIGN
 from pipeline.seed_pool.align import READS as ALIGNED
 from pipeline.seed_pool.align import alignment_limits, check_categories, misaligned
+from pipeline.seed_pool.benchmarks import Benchmark, check_names, listing
+from pipeline.seed_pool.copy_search import CopySearch
 from pipeline.seed_pool.cues import segment_cues
 from pipeline.seed_pool.duplicates import NAME as DUPLICATES
-from pipeline.seed_pool.duplicates import READS, find_duplicates
+from pipeline.seed_pool.duplicates import READS as COPIES
+from pipeline.seed_pool.exclude import NAME as EXCLUDE
+from pipeline.seed_pool.exclude import report as exclusions_report
 from pipeline.seed_pool.label import LabelSource
 from pipeline.seed_pool.label_by_classifier import by_classifier
 from pipeline.seed_pool.label_by_vlm import TEMPLATE, by_vlm, nearest_category
+from pipeline.seed_pool.looking import ADDS as LOOKS
+from pipeline.seed_pool.looking import looking
 from pipeline.seed_pool.measure import PixelSource, measuring
 from pipeline.seed_pool.passes import Rows, Tally
 from pipeline.seed_pool.pictures import PictureSource, picture_quality
@@ -70,6 +77,7 @@ def build_seed_pool(
     progress: Progress,
     models: Mapping[str, str] = MappingProxyType({}),
     overwrite: bool = False,
+    exclude: Sequence[Benchmark] = (),
 ) -> SeedPool:
     """Curate the media that `source` names into `<out>/seed_pool`.
 
@@ -77,7 +85,8 @@ def build_seed_pool(
     everything found. The same input, config and seed give the same rows; an unchanged pool is not
     built again, a killed run goes on where it stopped. Memory holds narrow columns of the pool, and
     a chunk of whole rows. models: fingerprints of the models that are not builtin, by name: other
-    weights make another pool. Raises UsageError when `source` is missing, holds nothing, or holds
+    weights make another pool. Near copies of the media of `exclude` are left out, and
+    `exclusions.json` says which. Raises UsageError when `source` is missing, holds nothing, or holds
     `out`, ConfigError where a model would check itself.
     """
     settings = config.seed_pool
@@ -89,8 +98,9 @@ def build_seed_pool(
     if opened.holds(out.resolve()):
         raise UsageError(f"output {out} lies inside the input {source}; choose another --out, or it would mine itself")
     _check_models(config)
+    check_names(exclude)
     clear_leftovers(work)
-    key = _fingerprint(opened, config, taxonomy, models)
+    key = _fingerprint(opened, config, taxonomy, models, exclude)
     if not overwrite and (done := _finished(folder, key)):
         return done
 
@@ -104,8 +114,15 @@ def build_seed_pool(
     shaping, knowing = structure(store, config, gone), knowledge(store, taxonomy, config)
     segments = Rows(resumable_map(run, shaping, tables(gone.hidden(opened.found()), CHUNK_ROWS), shapes, tally.watch))
     tally.mapped(shaping, segments)
-    segments.step(DUPLICATES, tally, READS, lambda t: find_duplicates(t, settings.duplicates))
-    known = Rows(resumable_map(run, knowing, segments.alive(), meanings, tally.watch))
+    pixels = PixelSource(store.media_root, store.cache, store.settings)
+    reading = partial(_as_benchmark, config)
+    search = CopySearch(run, pixels, reading, settings.duplicates, work / "benchmarks", key, tally.watch)
+    exclusions = [part for benchmark in exclude for part in search.read(benchmark)]
+    if exclude:
+        segments.step(EXCLUDE, tally, COPIES, lambda t: search.exclude(t, exclusions))
+    segments.step(DUPLICATES, tally, COPIES, search.duplicates)
+    unique = (table.drop_columns(LOOKS.names) for table in segments.alive())
+    known = Rows(resumable_map(run, knowing, unique, meanings, tally.watch))
     tally.mapped(knowing, known)
     limits = alignment_limits(known.live(ALIGNED), settings.align)
     known.step(ALIGN, tally, ALIGNED, lambda t: misaligned(t, limits))
@@ -128,9 +145,11 @@ def build_seed_pool(
         "alignment_limits": [asdict(limit) for limit in limits],
         "quotas": [asdict(quota) for quota in allowed],
     }
+    write_json(folder / "exclusions.json", exclusions_report(exclusions, search.hits))
     write_json(folder / "summary.json", summary)
     forget(shapes)
     forget(meanings)
+    search.forget()
     return SeedPool(folder, kept, lost, tally.counts, reused=False)
 
 
@@ -146,7 +165,14 @@ def structure(store: FrameStore, config: Config, gone: Tombstones) -> list[Step]
         *([segments_removed(gone, store)] if gone else []),
         segment_cues(),
         picture_quality(PictureSource(pixels, config.seed_pool.pictures)),
+        looking(pixels, config.looker),
     ]
+
+
+def _as_benchmark(config: Config, pixels: PixelSource) -> list[Step]:
+    """What a benchmark's media go through: as the pool's, but of any size, shape and quality."""
+    store = pixels.store()
+    return [probing(store), scenes(SplitSettings(store, config.seed_pool.scenes)), looking(pixels, config.looker)]
 
 
 def knowledge(store: FrameStore, taxonomy: Taxonomy, config: Config) -> list[Step]:
@@ -206,22 +232,25 @@ def _sidecar_problems(segments: Rows) -> dict[str, int]:
     return problems_by_code(by_file.column("sidecar_problem_first").to_pylist())
 
 
-def _fingerprint(source: Source, config: Config, taxonomy: Taxonomy, models: Mapping[str, str]) -> str:
-    """Names what a pool is made from: the media, the settings, the taxonomy, the prompt, the models, the code."""
-    listing = hashlib.sha256()
+def _fingerprint(
+    source: Source, config: Config, taxonomy: Taxonomy, models: Mapping[str, str], exclude: Sequence[Benchmark]
+) -> str:
+    """Names what a pool is made from: media, settings, taxonomy, prompt, models, excluded benchmarks, code."""
+    digest = hashlib.sha256()
     for identity in source.identities():
-        listing.update(json.dumps(identity).encode())
+        digest.update(json.dumps(identity).encode())
     return fingerprint(
-        files=listing.hexdigest(),
+        files=digest.hexdigest(),
         root=source.media_root,
         config=_relevant(config),
         taxonomy=taxonomy.model_dump(mode="json"),
         prompt=prompt_hash(TEMPLATE),
         models=dict(models),
+        exclude=[(benchmark.name, listing(benchmark)) for benchmark in exclude],
         code=code_of("pipeline.seed_pool", "pipeline.media", "pipeline.models"),
     )
 
 
 def _relevant(config: Config) -> dict[str, Any]:
-    parts: Any = {"seed": True, "frames": True, "seed_pool": True, "vlm": True, "aligner": True, "synth": {"facts"}}
-    return config.model_dump(mode="json", include=parts)
+    whole = ("seed", "frames", "seed_pool", "vlm", "aligner", "looker")
+    return config.model_dump(mode="json", include={**dict.fromkeys(whole, True), "synth": {"facts"}})
