@@ -55,8 +55,12 @@ class QualitySettings(Settings):
 class SceneSettings(Settings):
     """Structure of a video (PAPER 3.2, step 2)."""
 
-    cut_threshold: float = Field(27.0, gt=0)
-    """PySceneDetect ContentDetector threshold: mean HSV change between frames, 0..255."""
+    detector: Literal["content", "adaptive"] = "content"
+    """PySceneDetect's detector: changes above a threshold, or above a multiple of those beside them."""
+    cut_threshold: float = Field(27.0, gt=0, le=255)
+    """Of the detector `content`: mean HSV change between frames, 0..255."""
+    adaptive_ratio: float = Field(3.0, gt=1)
+    """Of the detector `adaptive`: change between frames over the mean change of two on each side."""
     min_scene_s: float = Field(0.8, ge=0)
     """Shorter segments are rejected as `too_short`."""
     min_motion: float = Field(0.15, ge=0)

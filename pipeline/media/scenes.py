@@ -56,8 +56,9 @@ def iterate_segments(path: Path, frame_settings: FrameSettings, scene_settings: 
         sampler: Sampler | None = None
         last: Frame | None = None
         try:
-            for frame, begins in find_cuts(video.frames(), scene_settings.cut_threshold):
-                if sampler is not None and begins:
+            for seen in find_cuts(video.frames(), scene_settings):
+                frame = seen.frame
+                if sampler is not None and seen.begins:
                     yield _segment(sampler, frame.time_s, scene_settings)
                     sampler = None
                 sampler = sampler or Sampler(frame.time_s, frame_settings)
