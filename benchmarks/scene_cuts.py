@@ -120,7 +120,10 @@ class Real:
         self._photos = [np.asarray(Image.open(p).convert("RGB")) for p in paths]
         self._photos = [p for p in self._photos if min(p.shape[:2]) >= HEIGHT]
         self._films = [
-            self._read(media / "videos" / name, *span) for name, spans in STRETCHES.items() for span in spans
+            self._read(media / "videos" / name, *span)
+            for name, spans in STRETCHES.items()
+            for span in spans
+            if (media / "videos" / name).exists()
         ]
 
     @staticmethod
@@ -133,7 +136,7 @@ class Real:
             ]
 
     def scene(self, frames: int, rng: np.random.Generator, pan_at: int | None, pan_frames: int) -> Scene:
-        if pan_at is None and rng.random() < 0.5:
+        if self._films and pan_at is None and rng.random() < 0.5:
             film = self._films[rng.integers(len(self._films))]
             frames = min(frames, len(film))
             start = int(rng.integers(0, len(film) - frames + 1))
@@ -199,7 +202,7 @@ def clip(kind: str, source: Generated | Real, rng: np.random.Generator) -> Clip:
     if kind == "fade":
         frames = faded(frames, int(rng.integers(8, 20)), 0, out=False)
     for following in scenes[1:]:
-        length = int(rng.integers(10, min(41, len(frames) - 4, len(following) - 4)))
+        length = int(rng.integers(10, min(41, len(following) // 2 - 2)))
         if kind == "dissolve":
             cuts.append((len(frames) - length, len(frames)))
             frames = dissolved(frames, following, length)
@@ -309,14 +312,13 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, help="write the clips here and leave them")
     parser.add_argument("--json", type=Path, help="write the figures here too")
     args = parser.parse_args()
-    real = args.media != "generated"
-    source = Real(Path(args.media)) if real else Generated()
+    source = Generated() if args.media == "generated" else Real(Path(args.media))
     with tempfile.TemporaryDirectory() as folder:
         into = args.keep or Path(folder)
         into.mkdir(parents=True, exist_ok=True)
         clips = list(make(KINDS, source, args.clips, args.seed, into))
         rows = accuracy(clips, args.show)
-        films = sorted((Path(args.media) / "videos").iterdir()) if real else [path for path, _ in clips]
+        films = sorted((Path(args.media) / "videos").glob("*")) or [path for path, _ in clips]
         times = throughput(films, args.rounds)
     print(f"{'':32}" + "".join(f"{kind:>18}" for kind in (*KINDS, "all")))
     for name in FINDERS:

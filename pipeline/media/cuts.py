@@ -10,7 +10,7 @@ from scenedetect import AdaptiveDetector, ContentDetector, FrameTimecode
 
 from pipeline.config import SceneSettings
 from pipeline.errors import MediaError
-from pipeline.media.transitions import Cells, Transitions, cells
+from pipeline.media.transitions import Transitions, tiny
 from pipeline.media.videos import Frame
 from pipeline.models.protocols import Picture
 
@@ -23,10 +23,10 @@ _BYTES_A_PIXEL = 1.5
 
 @dataclass(frozen=True)
 class Seen:
-    """A frame, what it looks like in 32 x 24 cells, and whether a new scene begins with it."""
+    """A frame, the same as `tiny` gives it, and whether a new scene begins with it."""
 
     frame: Frame
-    cells: Cells
+    picture: Picture
     begins: bool
 
 
@@ -72,7 +72,7 @@ def find_cuts(frames: Iterable[Frame], settings: SceneSettings) -> Iterator[Seen
     """
     detector = _PySceneDetect(settings)
     transitions = Transitions(settings.min_scene_s)
-    waiting: deque[tuple[Frame, Cells]] = deque()
+    waiting: deque[tuple[Frame, Picture]] = deque()
     cuts: set[float] = set()
     failure: MediaError | None = None
     held, source = 0.0, iter(frames)
@@ -84,7 +84,7 @@ def find_cuts(frames: Iterable[Frame], settings: SceneSettings) -> Iterator[Seen
         if frame is None:
             break
         content = frame.rough(_SIDE_PX)
-        small = cells(content)
+        small = tiny(content)
         transitions.push(frame.time_s, small)
         change = detector.change(frame.time_s, content)
         if change is not None:
@@ -109,7 +109,7 @@ def _bytes(frame: Frame) -> float:
     return frame.raw.width * frame.raw.height * _BYTES_A_PIXEL
 
 
-def _released(waiting: deque[tuple[Frame, Cells]], cuts: set[float]) -> Seen:
+def _released(waiting: deque[tuple[Frame, Picture]], cuts: set[float]) -> Seen:
     frame, small = waiting.popleft()
     reached = {cut for cut in cuts if cut <= frame.time_s}
     cuts -= reached

@@ -7,7 +7,7 @@ and small movement:
 
 - The same scene in another light (cells correlate) is the same scene: no lighting change, fade of
   one scene or flash cuts.
-- A change that does not stand out among those beside it is movement: no cut inside a fast pan.
+- A change that does not stand out from those on both sides is movement: no cut inside a fast pan.
 - What is back within half a second was a flash or a glitch: no cut.
 - A plain picture (black, white, one colour) that lasts less than a segment must is a passage: one
   cut in its middle when the scenes on both sides differ, none when they are the same. A longer one
@@ -19,6 +19,7 @@ and small movement:
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import deque
 from dataclasses import dataclass
@@ -33,8 +34,9 @@ CELLS = (32, 24)  # across and down
 Cells = NDArray[np.float64]  # [24 * 32 * 3], whole numbers 0..255, so that sums of products are exact
 
 _SAME_LIGHT = 0.9  # correlation from which two neighbouring pictures show the same scene
-_SAME_SCENE = 0.7  # the same across a second, in which things move
-_STANDS_OUT = 2.0  # times the median change of the frames beside it
+_SAME_SCENE = 0.7  # the same across a plain picture, while which things move
+_UNRELATED = 0.55  # below it, pictures at both ends of a mixture show two scenes and not movement in one
+_STANDS_OUT = 2.0  # times the median change of the frames on either side
 _BESIDE = 3  # frames on each side, as far as they lie within _BESIDE_S
 _BESIDE_S = 0.25
 _FLASH_S = 0.5
@@ -45,6 +47,8 @@ _LONGEST_S = 2.2  # a dissolve, with a little of both scenes
 _SHORTEST = 3  # steps
 _DISSOLVES = 10.0  # mean difference of two scenes, 0..255
 _RESIDUE = 0.25  # of a mixture, as a share of the difference
+_RESIDUE_EACH = 0.32  # the same of any frame; those between the steps show a fast pan for what it is
+_STEEPEST = 0.5  # growth of the share from frame to frame; a pan that sets in is steeper
 _FALLS = 0.04  # by which the share of the second scene may fall back
 _SETTLED_S = 0.34  # after which a dissolve that gets no clearer is over
 _CLEARER = 1.05
@@ -52,9 +56,9 @@ _HELD_S = 1.3  # a dissolve's middle is known this much later
 _ACTIVE = 2.0  # mean change over three steps that may be part of a dissolve, 0..255
 
 
-def cells(picture: Picture) -> Cells:
-    """Mean colour of 32 x 24 areas of a uint8 [H, W, 3] picture: float64 [2304], 0..255."""
-    return cv2.resize(picture, CELLS, interpolation=cv2.INTER_AREA).astype(np.float64).ravel()
+def tiny(picture: Picture) -> Picture:
+    """Mean colour of 32 x 24 areas of a uint8 [H, W, 3] picture: uint8 [24, 32, 3]."""
+    return np.asarray(cv2.resize(picture, CELLS, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def correlation(a: Cells, b: Cells) -> float:
@@ -67,6 +71,7 @@ def correlation(a: Cells, b: Cells) -> float:
 @dataclass
 class _Seen:
     time_s: float
+    picture: Picture
     cells: Cells
     contrast: float  # largest standard deviation of a channel's cells
     change: float  # mean absolute change from the frame before
@@ -100,6 +105,14 @@ class _Dissolve:
     since_s: float  # of its last improvement
 
 
+def _looks_same(a: Cells, b: Cells) -> bool:
+    return correlation(a, b) >= _SAME_LIGHT
+
+
+def _difference(a: _Seen, b: _Seen) -> float:
+    return float(cv2.norm(a.picture, b.picture, cv2.NORM_L1)) / a.picture.size
+
+
 class Transitions:
     """Takes frames one by one, says when a cut is sure, and how far back one may still come.
 
@@ -120,12 +133,11 @@ class Transitions:
         self._barrier_s = 0.0  # no transition reaches back across the last cut
         self._cuts: list[float] = []
 
-    def push(self, time_s: float, small: Cells) -> None:
-        """Take the next frame."""
-        last = self._seen[-1] if self._seen else None
-        contrast = float(small.reshape(-1, 3).std(axis=0).max())
-        change = 0.0 if last is None else float(np.abs(small - last.cells).mean())
-        seen = _Seen(time_s, small, contrast, change)
+    def push(self, time_s: float, picture: Picture) -> None:
+        """Take the next frame, as `tiny` gives it."""
+        contrast = float(cv2.meanStdDev(picture)[1].max())
+        change = cv2.norm(picture, self._seen[-1].picture, cv2.NORM_L1) / picture.size if self._seen else 0.0
+        seen = _Seen(time_s, picture, picture.astype(np.float64).ravel(), contrast, change)
         self._seen.append(seen)
         self._follow_plain(seen)
         self._judge_hard(final=False)
@@ -196,23 +208,23 @@ class Transitions:
 
     def _is_hard(self, i: int) -> bool:
         now, before = self._seen[i], self._seen[i - 1]
-        if now.plain or before.plain or correlation(now.cells, before.cells) >= _SAME_LIGHT:
+        lately = itertools.takewhile(lambda s: now.time_s - s.time_s <= _FLASH_S, reversed(list(self._seen)[:i]))
+        if now.plain or before.plain or any(_looks_same(s.cells, now.cells) for s in lately):
             return False
-        near = [k for k in range(max(1, i - _BESIDE), min(len(self._seen), i + _BESIDE + 1)) if k != i]
-        changes = [self._seen[k].change for k in near if abs(self._seen[k].time_s - now.time_s) <= _BESIDE_S]
-        return not changes or now.change >= _STANDS_OUT * float(np.median(changes))
+        sides = (range(max(1, i - _BESIDE), i), range(i + 1, min(len(self._seen), i + _BESIDE + 1)))
+        return all(now.change >= _STANDS_OUT * self._usual_change(now, side) for side in sides)
+
+    def _usual_change(self, now: _Seen, side: range) -> float:
+        near = [self._seen[k] for k in side if abs(self._seen[k].time_s - now.time_s) <= _BESIDE_S]
+        return float(np.median([s.change for s in near])) if near else 0.0
 
     def _follow_flashes(self, seen: _Seen) -> None:
         """Drop changes that are undone; the rest become cuts when the time for that is over."""
         for i, hard in enumerate(self._hard):
-            if hard.time_s < seen.time_s <= hard.time_s + _FLASH_S and self._is_back(hard.before, seen.cells):
+            if hard.time_s < seen.time_s <= hard.time_s + _FLASH_S and _looks_same(hard.before, seen.cells):
                 del self._hard[i:]
                 break
         self._confirm_hard(seen.time_s)
-
-    @staticmethod
-    def _is_back(before: Cells, now: Cells) -> bool:
-        return correlation(before, now) >= _SAME_LIGHT
 
     def _confirm_hard(self, now_s: float) -> None:
         while self._hard and now_s - self._hard[0].time_s > _FLASH_S:
@@ -262,9 +274,7 @@ class Transitions:
 
     def _active(self) -> bool:
         recent = [s for s in self._steps if s.time_s >= self._seen[-1].time_s - _HELD_S]
-        return any(
-            float(np.abs(b.cells - a.cells).mean()) >= _ACTIVE for a, b in zip(recent, recent[3:], strict=False)
-        )
+        return any(_difference(a, b) >= _ACTIVE for a, b in zip(recent, recent[3:], strict=False))
 
     def _step(self, seen: _Seen) -> None:
         old = sum(s.time_s < seen.time_s - _LONGEST_S for s in self._steps)
@@ -288,9 +298,9 @@ class Transitions:
             start = self._steps[j]
             if start.plain:
                 return
-            difference = float(np.abs(end.cells - start.cells).mean())
+            difference = _difference(start, end)
             least = _DISSOLVES if self._dissolve is None else self._dissolve.difference * _CLEARER
-            if difference >= least and self._mixes(j, k) and correlation(start.cells, end.cells) < _SAME_SCENE:
+            if difference >= least and self._mixes(j, k) and correlation(start.cells, end.cells) < _UNRELATED:
                 self._dissolve = _Dissolve(difference, start, end, end.time_s)
 
     def _mixes(self, j: int, k: int) -> bool:
@@ -309,7 +319,23 @@ class Transitions:
         found, self._dissolve = self._dissolve, None
         if found is None:
             return
-        way = found.end.cells - found.start.cells
-        half = float(np.dot(way, found.start.cells)) + float(np.dot(way, way)) / 2
-        between = [s for s in self._seen if found.start.time_s < s.time_s <= found.end.time_s]
-        self._cut(next(s.time_s for s in between if float(np.dot(way, s.cells)) >= half), found.end.time_s)
+        between = [s for s in self._seen if found.start.time_s <= s.time_s <= found.end.time_s]
+        share, residue = mixture(np.stack([s.cells for s in between]))
+        if residue.max() <= _RESIDUE_EACH and np.diff(share).max() <= _STEEPEST:
+            prevails = int(np.argmax(share >= 0.5))
+            self._cut(between[prevails].time_s, found.end.time_s)
+
+
+def mixture(pictures: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """How far each picture is a mixture of the first and the last, apart from brightness.
+
+    pictures: [N, cells], two or more, first and last of them different in more than brightness.
+    Returns (share of the last, what is left unexplained over the difference of first and last), [N] each:
+    the least squares solution of X - A = share (B - A) + residue.
+    """
+    centred = pictures - pictures.mean(axis=1, keepdims=True)
+    away = centred - centred[0]
+    span = float(away[-1] @ away[-1])
+    share = away @ away[-1] / span
+    residue = np.sqrt(((away - share[:, None] * away[-1]) ** 2).sum(axis=1) / span)
+    return share, residue

@@ -200,7 +200,8 @@ def open_video(path: Path, settings: FrameSettings) -> Iterator[Video]:
             if stream.codec_context is None:
                 raise MediaError("unsupported_format", f"no decoder for the video in this {kind.decoder} file")
             check_pixels(stream.codec_context.width, stream.codec_context.height, settings.max_pixels)
-            stream.codec_context.thread_count = 1  # a worker has one core; more would only contend
+            stream.codec_context.thread_count = settings.decode_threads
+            stream.codec_context.thread_type = "FRAME" if settings.decode_threads > 1 else "SLICE"
             stream.codec_context.options = {"max_pixels": str(settings.max_pixels)}
             video = Video(container, stream, settings)
             if video.duration_s is not None and video.duration_s > settings.max_duration_s:
