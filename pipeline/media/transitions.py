@@ -35,6 +35,7 @@ Cells = NDArray[np.float64]  # [24 * 32 * 3], whole numbers 0..255, so that sums
 
 _SAME_LIGHT = 0.9  # correlation from which two neighbouring pictures show the same scene
 _SAME_SCENE = 0.7  # the same across a plain picture, while which things move
+_CLEAR = 0.25  # of its contrast, from which a fading picture is compared: the nearer to the passage, the less has moved
 _UNRELATED = 0.55  # below it, pictures at both ends of a mixture show two scenes and not movement in one
 _STANDS_OUT = 2.0  # times the median change of the frames on either side
 _BESIDE = 3  # frames on each side, as far as they lie within _BESIDE_S
@@ -254,10 +255,11 @@ class Transitions:
     def _scene_before(self, time_s: float) -> _Seen | None:
         first_s = max(self._barrier_s, time_s - _CONTRAST_S)
         scene = [s for s in self._seen if first_s <= s.time_s < time_s and not s.plain]
-        return max(scene, key=lambda s: s.contrast, default=None)
+        clear = max((s.contrast for s in scene), default=0.0) * _CLEAR
+        return next((s for s in reversed(scene) if s.contrast >= clear), None)
 
     def _look_behind(self, passage: _Passage, seen: _Seen) -> None:
-        enough = passage.before is None or seen.contrast >= passage.before.contrast / 2
+        enough = passage.before is None or seen.contrast >= passage.before.contrast * _CLEAR
         if enough or seen.plain or seen.time_s - passage.end_s >= _CONTRAST_S:
             self._close_passage(seen)
 
