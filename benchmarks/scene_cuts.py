@@ -294,7 +294,9 @@ def throughput(paths: list[Path], rounds: int) -> list[dict[str, Any]]:
     return [{"pass": n, "wall_s": round(w, 2), "cpu_s": round(c, 2)} for n, (w, c) in best.items()]
 
 
-def make(kinds: tuple[str, ...], source: Generated | Real, count: int, seed: int, into: Path) -> Iterator[tuple[Path, Clip]]:
+def make(
+    kinds: tuple[str, ...], source: Generated | Real, count: int, seed: int, into: Path
+) -> Iterator[tuple[Path, Clip]]:
     for kind, number in itertools.product(kinds, range(count)):
         made = clip(kind, source, np.random.default_rng([seed, KINDS.index(kind), number]))
         path = into / f"{kind}-{number}.mp4"

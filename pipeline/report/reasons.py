@@ -54,7 +54,7 @@ _STAGES = {
     "discover": "lists every file in the input folder",
     "probe": "reads headers: medium, size, duration, hash",
     "quality": "resolution and aspect ratio",
-    "scenes": "cuts videos into segments; drops static, black, short ones",
+    "scenes": "cuts videos into segments; drops short, black, one-coloured, still and mostly barred ones",
     "duplicates": "same bytes, or nearly the same look",
     "measure": "colours, light, motion, text",
     "label": "category, confidence, description",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from pipeline.config import FrameSettings, SceneSettings
 from pipeline.errors import MediaError
 from pipeline.media.fingerprint import perceptual_hash
 from pipeline.media.frames import FrameStore, decode_jpeg, resolve, sample
-from pipeline.media.scenes import scan
+from pipeline.media.scenes import iterate_segments
 from pipeline.models.protocols import Pixels
 from pipeline.schemas import ASSETS
 from pipeline.seed_pool.probe import asset_id
@@ -42,43 +43,48 @@ def scenes(settings: SplitSettings) -> Split:
 def split_scenes(table: pa.Table, settings: SplitSettings) -> pa.Table:
     """Give each file's assets with span, perceptual hashes and cached frames.
 
-    A segment that is static, black, too short or corrupted is a rejected child with its span;
+    A segment that is no use (`media.scenes.verdict`) or corrupted is a rejected child with its span;
     a file of which nothing can be read is one rejected child without a span.
     """
     store = FrameStore(settings.cache, settings.media_root, settings.frames)
     children: list[dict[str, Any]] = []
     for parent, row in enumerate(table.to_pylist()):
         try:
-            found = _segments(row, settings)
+            children.extend({PARENT: parent, **child} for child in _children(row, settings, store))
         except MediaError as error:
-            found = [(None, None, None, (error.reason, error.detail))]
-        for start_s, end_s, pixels, verdict in found:
-            key = asset_id(row["sha256"], start_s, end_s)
-            if pixels is not None:
-                store.put(key, pixels)
-            children.append(
-                {
-                    PARENT: parent,
-                    "asset_id": key,
-                    "start_s": start_s,
-                    "end_s": end_s,
-                    "fingerprints": None
-                    if pixels is None
-                    else [perceptual_hash(decode_jpeg(f)) for f in pixels.frames],
-                    "verdict": verdict,
-                }
-            )
+            verdict = (error.reason, error.detail)
+            children.append({PARENT: parent, **_child(row, None, None, None, verdict)})
     columns = {f.name: pa.array([c[f.name] for c in children], f.type) for f in ADDS}
     parents = pa.array([c[PARENT] for c in children], pa.int32())
     return pa.table({PARENT: parents, **columns, "reject": rejects(NAME, [c["verdict"] for c in children])})
 
 
-Segment = tuple[float | None, float | None, Pixels | None, tuple[str, str] | None]
-
-
-def _segments(row: dict[str, Any], settings: SplitSettings) -> list[Segment]:
+def _children(row: dict[str, Any], settings: SplitSettings, store: FrameStore) -> Iterator[dict[str, Any]]:
+    """One by one, so that no more than one segment's frames are in memory. Raises MediaError before the first."""
     path = resolve(settings.media_root, row["uri"])
     if row["media"] == "image":
-        return [(None, None, sample(path, "image", None, None, settings.frames), None)]
-    found = scan(path, settings.frames, settings.scenes).segments
-    return [(s.start_s, s.end_s, s.pixels, s.reject) for s in found]
+        pixels = sample(path, "image", None, None, settings.frames)
+        child = _child(row, None, None, pixels, None)
+        store.put(child["asset_id"], pixels)
+        yield child
+        return
+    for found in iterate_segments(path, settings.frames, settings.scenes):
+        child = _child(row, found.start_s, found.end_s, found.pixels, found.reject)
+        store.put(child["asset_id"], found.pixels)
+        yield child
+
+
+def _child(
+    row: dict[str, Any],
+    start_s: float | None,
+    end_s: float | None,
+    pixels: Pixels | None,
+    verdict: tuple[str, str] | None,
+) -> dict[str, Any]:
+    return {
+        "asset_id": asset_id(row["sha256"], start_s, end_s),
+        "start_s": start_s,
+        "end_s": end_s,
+        "fingerprints": None if pixels is None else [perceptual_hash(decode_jpeg(f)) for f in pixels.frames],
+        "verdict": verdict,
+    }
