@@ -1,10 +1,10 @@
 """Are scene cuts found, only those, and how fast? Beside plain PySceneDetect on the same files.
 
     python benchmarks/scene_cuts.py [--media data/sample] [--clips 12] [--seed 1] [--json FILE]
-    python benchmarks/scene_cuts.py --media generated      the material that thresholds were chosen on
+    python benchmarks/scene_cuts.py --media generated      thresholds were chosen on this, and on photos of tuxpaint
 
-Clips of four scenes are made from real photos (a slow camera over them) and real videos of the sample,
-so that every cut is known by construction:
+`--media` names a folder with images/ and perhaps videos/. Clips of four scenes are made of its photos (a slow camera
+over them) and of stretches of the sample's videos, so that every cut is known by construction:
 
     hard      hard cuts
     dissolve  0.4-1.6 s from one scene to the next
@@ -102,6 +102,9 @@ def texture(rng: np.random.Generator) -> Picture:
 class Generated:
     """Textures only, and shapes that cross them: what thresholds were chosen on."""
 
+    def begin(self) -> None:
+        """No texture comes twice anyway."""
+
     def scene(self, frames: int, rng: np.random.Generator, pan_at: int | None, pan_frames: int) -> Scene:
         scene = viewed(texture(rng), frames, rng, pan_at, pan_frames)
         if rng.random() < 0.5:
@@ -119,12 +122,21 @@ class Real:
         paths = sorted(p for p in (media / "images").iterdir() if p.is_file())
         self._photos = [np.asarray(Image.open(p).convert("RGB")) for p in paths]
         self._photos = [p for p in self._photos if min(p.shape[:2]) >= HEIGHT]
+        self._left: list[Picture | Scene] = []
         self._films = [
             self._read(media / "videos" / name, *span)
             for name, spans in STRETCHES.items()
             for span in spans
             if (media / "videos" / name).exists()
         ]
+
+    def begin(self) -> None:
+        """A clip begins, in which no photo and no stretch of a video comes twice: a cut leads elsewhere."""
+        self._left = [*self._photos, *self._films]
+
+    def _next(self, rng: np.random.Generator, photo: bool) -> Picture | Scene:
+        wanted = [i for i, source in enumerate(self._left) if isinstance(source, np.ndarray) == photo]
+        return self._left.pop(wanted[rng.integers(len(wanted))])
 
     @staticmethod
     def _read(path: Path, start_s: float, end_s: float) -> Scene:
@@ -137,11 +149,11 @@ class Real:
 
     def scene(self, frames: int, rng: np.random.Generator, pan_at: int | None, pan_frames: int) -> Scene:
         if self._films and pan_at is None and rng.random() < 0.5:
-            film = self._films[rng.integers(len(self._films))]
+            film = self._next(rng, photo=False)
             frames = min(frames, len(film))
             start = int(rng.integers(0, len(film) - frames + 1))
             return [picture.copy() for picture in film[start : start + frames]]
-        return viewed(self._photos[rng.integers(len(self._photos))], frames, rng, pan_at, pan_frames)
+        return viewed(self._next(rng, photo=True), frames, rng, pan_at, pan_frames)
 
 
 # What happens in and between scenes
@@ -194,6 +206,7 @@ def clip(kind: str, source: Generated | Real, rng: np.random.Generator) -> Clip:
         frames = int(rng.integers(45, 80))
         return source.scene(frames, rng, 15 if kind == "pan" else None, int(rng.integers(8, 21)))
 
+    source.begin()
     scenes = [scene() for _ in range(4)]
     change = {"flash": flashed, "relight": relit}.get(kind)
     if change is not None:

@@ -67,8 +67,7 @@ class SceneSettings(Settings):
     adaptive_ratio: float = Field(3.0, gt=1)
     """Of the detector `adaptive`: change between frames over the mean change of two on each side."""
     min_scene_s: float = Field(0.8, ge=0)
-    """Shorter segments are rejected as `too_short`, or merged; a plain picture (black, white) that is shorter
-    is a passage between two scenes and no segment."""
+    """Shorter segments are rejected as `too_short`, or merged."""
     short_scenes: Literal["reject", "merge"] = "reject"
     """What becomes of shorter segments: `merge` lets each go on into the one that follows (the last of a file is
     rejected all the same)."""

@@ -10,7 +10,8 @@ from scenedetect import AdaptiveDetector, ContentDetector, FrameTimecode
 
 from pipeline.config import SceneSettings
 from pipeline.errors import MediaError
-from pipeline.media.transitions import Transitions, tiny
+from pipeline.media.cells import tiny
+from pipeline.media.transitions import Transitions
 from pipeline.media.videos import Frame
 from pipeline.models.protocols import Picture
 
@@ -71,7 +72,7 @@ def find_cuts(frames: Iterable[Frame], settings: SceneSettings) -> Iterator[Seen
     after the last good frame.
     """
     detector = _PySceneDetect(settings)
-    transitions = Transitions(settings.min_scene_s)
+    transitions = Transitions()
     waiting: deque[tuple[Frame, Picture]] = deque()
     cuts: set[float] = set()
     failure: MediaError | None = None

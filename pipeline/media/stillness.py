@@ -14,7 +14,7 @@ _SHORTEST_S = 0.5  # a shorter halt is no stretch worth keeping
 
 @dataclass
 class Stillness:
-    """Follows small pictures (`transitions.tiny`) of one segment, in order, and keeps its still stretches.
+    """Follows small pictures (`cells.tiny`) of one segment, in order, and keeps its still stretches.
 
     A stretch is still while every area stays as it was when the stretch began, so that neither noise
     nor a mouth that moves far away passes for a halt, and slow movement ends it.

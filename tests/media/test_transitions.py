@@ -8,13 +8,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.config import FrameSettings, SceneSettings
 from pipeline.media import cuts
+from pipeline.media.cells import correlation, tiny
+from pipeline.media.dissolves import mixture
 from pipeline.media.scenes import scan
-from pipeline.media.transitions import Transitions, correlation, mixture, tiny
+from pipeline.media.transitions import Transitions
 from tests.media.films import FPS, SIZE, Picture, film, noise_scene, turned, written
 
 DETECTORS = pytest.mark.parametrize("detector", ["content", "adaptive"])
@@ -156,7 +158,7 @@ def test_decoding_with_threads_gives_the_same_segments(tmp_path: Path) -> None:
 
 
 def pushed(pictures: list[Picture], differs: set[int]) -> list[float]:
-    transitions = Transitions(min_plain_s=0.8)
+    transitions = Transitions()
     for i, picture in enumerate(pictures):
         transitions.push(i / FPS, tiny(picture))
         if i in differs:
@@ -165,6 +167,7 @@ def pushed(pictures: list[Picture], differs: set[int]) -> list[float]:
     return transitions.take()
 
 
+@settings(max_examples=25)
 @given(
     lengths=st.lists(st.integers(20, 50), min_size=1, max_size=4),
     seed=st.integers(0, 100),
@@ -205,7 +208,7 @@ def test_correlation_is_blind_to_light_and_contrast(gain: float, offset: float, 
 
 def test_cuts_come_in_order_and_never_before_what_is_settled() -> None:
     pictures = [*shot(1), *shot(2), *faded(shot(3), 8, 0, out=False), *shot(4)]
-    transitions, settled = Transitions(0.8), [0.0]
+    transitions, settled = Transitions(), [0.0]
     cuts_: list[float] = []
     for i, picture in enumerate(pictures):
         transitions.push(i / FPS, tiny(picture))
