@@ -40,8 +40,6 @@ class FrameSettings(Settings):
     """A longer video is rejected."""
     max_decode_s: float = Field(600.0, gt=0)
     """Decoding of one file stops with a reject after this long."""
-    decode_threads: int = Field(1, ge=1, le=64)
-    """Threads that decode one video. Workers take a core each; more helps where fewer files than cores are at work."""
     thumbnail_px: int = Field(160, ge=32, le=512)
     """Longer side of the pictures in the report."""
 

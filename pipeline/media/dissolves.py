@@ -7,6 +7,7 @@ only gets lighter or darker does not pass for a mixture of two.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -26,7 +27,7 @@ _STEEPEST = 0.5  # growth of the share from frame to frame; a pan that sets in i
 _FALLS = 0.04  # by which the share of the second scene may fall back
 _SETTLED_S = 0.34  # after which a dissolve that gets no clearer is over
 _CLEARER = 1.05
-_ACTIVE = 2.0  # mean change over three steps that may be part of a dissolve, 0..255
+_ACTIVE = 2.0  # mean change over _SHORTEST steps that may be part of a dissolve, 0..255
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class Dissolves:
 
     def __init__(self) -> None:
         self.candidate: Candidate | None = None
+        self._active_s = -math.inf  # when something last changed
         self._steps: list[Look] = []
         self._products = np.zeros((0, 0))  # of the steps' cells without their mean: all that the test needs
 
@@ -52,6 +54,8 @@ class Dissolves:
             return
         self.forget_before(seen.time_s - _LONGEST_S)
         self._steps.append(seen)
+        if len(self._steps) > _SHORTEST and difference(seen.picture, self._steps[-1 - _SHORTEST].picture) >= _ACTIVE:
+            self._active_s = seen.time_s
         stacked = np.stack([s.cells for s in self._steps])
         row = stacked @ seen.cells - stacked.sum(axis=1) * seen.cells.sum() / len(seen.cells)
         grown = np.empty((len(row), len(row)))
@@ -68,8 +72,7 @@ class Dissolves:
 
     def active_since(self, time_s: float) -> bool:
         """Whether anything changed that may turn out to be part of a dissolve."""
-        recent = [s.picture for s in self._steps if s.time_s >= time_s]
-        return any(difference(a, b) >= _ACTIVE for a, b in zip(recent, recent[3:], strict=False))
+        return self._active_s >= time_s
 
     def _look_back(self, end: Look) -> None:
         k = len(self._steps) - 1

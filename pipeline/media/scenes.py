@@ -11,7 +11,7 @@ from pipeline.errors import MediaError
 from pipeline.media.bars import cropped, measured_bars
 from pipeline.media.cuts import Seen, find_cuts
 from pipeline.media.jpeg import decode_jpeg
-from pipeline.media.luma import bright_luma, contrast, motion, small_luma
+from pipeline.media.luma import bright_luma, contrast, motion, small, small_luma
 from pipeline.media.sampling import Sampler
 from pipeline.media.stillness import Stillness
 from pipeline.media.videos import open_video
@@ -128,7 +128,7 @@ class _Scene:
         return part
 
     def _judged(self, start_s: float, end_s: float, pixels: Pixels, failure: Reject | None) -> Segment:
-        pictures = [decode_jpeg(frame) for frame in pixels.frames]
+        pictures = [small(decode_jpeg(frame)) for frame in pixels.frames]
         lumas = [small_luma(picture) for picture in pictures]
         still_from_s, still_s = self._stillness.longest(start_s, end_s)
         measured = Measured(

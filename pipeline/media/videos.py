@@ -27,7 +27,7 @@ from pipeline.media.truncation import missing_end
 from pipeline.models.protocols import Picture
 
 SCALING = Interpolation.AREA | Interpolation.ACCURATE_RND | Interpolation.BITEXACT | Interpolation.FULL_CHR_H_INT
-_ROUGH_SCALING = Interpolation.AREA | Interpolation.BITEXACT
+_ROUGH_SCALING = Interpolation.FAST_BILINEAR | Interpolation.BITEXACT
 _UNSPECIFIED = 2  # AVCOL_SPC_UNSPECIFIED
 _HD_HEIGHT_PX = 720  # from here on, players take unlabelled colours for BT.709
 _MAX_FPS = 1000.0  # more is a clock's tick, not a frame rate
@@ -200,8 +200,7 @@ def open_video(path: Path, settings: FrameSettings) -> Iterator[Video]:
             if stream.codec_context is None:
                 raise MediaError("unsupported_format", f"no decoder for the video in this {kind.decoder} file")
             check_pixels(stream.codec_context.width, stream.codec_context.height, settings.max_pixels)
-            stream.codec_context.thread_count = settings.decode_threads
-            stream.codec_context.thread_type = "FRAME" if settings.decode_threads > 1 else "SLICE"
+            stream.codec_context.thread_count = 1  # a worker has one core; more would only contend
             stream.codec_context.options = {"max_pixels": str(settings.max_pixels)}
             video = Video(container, stream, settings)
             if video.duration_s is not None and video.duration_s > settings.max_duration_s:

@@ -151,12 +151,6 @@ def test_a_limit_of_held_frames_moves_no_hard_cut_far(tmp_path: Path, monkeypatc
     assert 40 / FPS <= at <= 40 / FPS + 0.7
 
 
-def test_decoding_with_threads_gives_the_same_segments(tmp_path: Path) -> None:
-    path = written(tmp_path / "a.mp4", film([*shot(1), *faded(shot(2), 10, 0, out=False), *noise_scene(3, 60)]))
-    one, two = (scan(path, FrameSettings(decode_threads=n), SceneSettings()) for n in (1, 2))
-    assert one == two
-
-
 def pushed(pictures: list[Picture], differs: set[int]) -> list[float]:
     transitions = Transitions()
     for i, picture in enumerate(pictures):
