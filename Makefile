@@ -60,6 +60,7 @@ bench: setup sample ## the measurements quoted in the README
 	$(BIN)/python benchmarks/road.py
 	$(BIN)/python benchmarks/mining.py
 	$(BIN)/python benchmarks/runtimes.py
+	$(BIN)/python benchmarks/scene_cuts.py
 
 clean: ## remove the environment and what the demo made
 	rm -rf $(VENV) data

@@ -85,6 +85,9 @@ class FrameSettings(Settings):
     """Frames kept of one segment at most, spread evenly."""
     max_side_px: int = Field(1024, ge=64, le=4096)
     """Sampled frames and images are scaled down so that the longer side fits."""
+    crop_bars: bool = False
+    """Sampled frames of a video lose the black bars that all of them have. Off: a claim such as "mostly black"
+    stays true of the file, which keeps its bars."""
     max_pixels: int = Field(100_000_000, ge=1)
     """A picture or frame with more pixels is rejected before it is decoded."""
     max_duration_s: float = Field(4 * 3600.0, gt=0)
@@ -134,14 +137,29 @@ class PictureSettings(Settings):
 class SceneSettings(Settings):
     """Structure of a video (PAPER 3.2, step 2)."""
 
-    cut_threshold: float = Field(27.0, gt=0)
-    """PySceneDetect ContentDetector threshold: mean HSV change between frames, 0..255."""
+    detector: Literal["content", "adaptive"] = "content"
+    """PySceneDetect's detector: changes above a threshold, or above a multiple of those beside them."""
+    cut_threshold: float = Field(27.0, gt=0, le=255)
+    """Of the detector `content`: mean HSV change between frames, 0..255."""
+    adaptive_ratio: float = Field(3.0, gt=1)
+    """Of the detector `adaptive`: change between frames over the mean change of two on each side."""
     min_scene_s: float = Field(0.8, ge=0)
-    """Shorter segments are rejected as `too_short`."""
+    """Shorter segments are rejected as `too_short`, or merged."""
+    short_scenes: Literal["reject", "merge"] = "reject"
+    """What becomes of shorter segments: `merge` lets each go on into the one that follows (the last of a file is
+    rejected all the same)."""
+    max_scene_s: float = Field(60.0, ge=2, le=86_400)
+    """Longer segments are divided evenly into parts that are not longer."""
     min_motion: float = Field(0.15, ge=0)
     """Mean absolute luma change between sampled frames, 0..255; below it a segment is `static`."""
+    max_frozen_share: float = Field(0.5, ge=0, le=1)
+    """Share of a segment in one stretch in which nothing changes; above it a segment is `frozen`."""
     min_luma: float = Field(6.0, ge=0, le=255)
     """99th percentile of luma, 0..255; a segment that stays below it is `black`."""
+    min_contrast: float = Field(3.0, ge=0)
+    """Largest standard deviation of a colour channel, 0..127.5; a segment that stays below it is `single_colour`."""
+    max_bar_share: float = Field(0.8, ge=0, le=1)
+    """Share of the picture that black bars cover in every frame; above it a segment is `letterboxed`."""
 
 
 Medium = Literal["image", "video"]

@@ -12,6 +12,7 @@ from pathlib import Path
 from pipeline.atomic import replacing
 from pipeline.config import FrameSettings
 from pipeline.errors import MediaError
+from pipeline.media.bars import cropped
 from pipeline.media.decode import read_image
 from pipeline.media.jpeg import decode_jpeg as decode_jpeg
 from pipeline.media.jpeg import encode_jpeg, small_jpeg
@@ -51,7 +52,8 @@ def sample(place: Place, media: str, start_s: float | None, end_s: float | None,
                 sampler.add(frame)
                 sampled += 1
     if sampled and shown is not None:
-        return sampler.pixels(shown.end_s if end_s is None else end_s)
+        pixels = sampler.pixels(shown.end_s if end_s is None else end_s)
+        return cropped(pixels) if settings.crop_bars else pixels
     return _still(shown, start, settings)
 
 
@@ -69,7 +71,7 @@ def thumbnail(pixels: Pixels, settings: FrameSettings) -> bytes:
 
 def _settings_hash(settings: FrameSettings) -> str:
     """Of what decides about pixels: a change of another setting keeps the cache."""
-    values = settings.model_dump(include={"sample_fps", "max_frames", "max_side_px"})
+    values = settings.model_dump(include={"sample_fps", "max_frames", "max_side_px", "crop_bars"})
     return hashlib.sha256(json.dumps([VERSION, values], sort_keys=True).encode()).hexdigest()[:12]
 
 

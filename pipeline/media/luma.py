@@ -1,4 +1,4 @@
-"""Brightness and movement, measured on small grey pictures."""
+"""Brightness, contrast and movement, measured on small pictures."""
 
 from __future__ import annotations
 
@@ -18,11 +18,20 @@ _SIDE_PX = 160  # longer side: noise and compression average out, movement of th
 
 def small_luma(picture: Picture) -> Luma:
     """BT.601 luma of a picture scaled down to 160 px: float32 [h, w], 0..255."""
+    return small(picture).astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
+
+
+def small(picture: Picture) -> Picture:
+    """A picture scaled down to 160 px; one that is no larger stays as it is."""
     height, width = picture.shape[:2]
     scale = min(1.0, _SIDE_PX / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-    return small.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def contrast(picture: Picture) -> float:
+    """The largest standard deviation of a colour channel: 0..127.5."""
+    return float(cv2.meanStdDev(picture)[1].max())
 
 
 def coarse(luma: Luma) -> Luma:

@@ -42,6 +42,9 @@ REASONS = MappingProxyType(
         # segments of a video
         "too_short": "a segment shorter than min_scene_s",
         "black": "a segment that stays darker than min_luma",
+        "single_colour": "a segment of one colour, with less contrast than min_contrast",
+        "letterboxed": "a segment that is black bars for more than max_bar_share",
         "static": "a segment that moves less than min_motion",
+        "frozen": "a segment that stands still for more than max_frozen_share of it",
     }
 )

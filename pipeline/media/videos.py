@@ -28,6 +28,7 @@ from pipeline.media.truncation import missing_end
 from pipeline.models.protocols import Picture
 
 SCALING = Interpolation.AREA | Interpolation.ACCURATE_RND | Interpolation.BITEXACT | Interpolation.FULL_CHR_H_INT
+_ROUGH_SCALING = Interpolation.FAST_BILINEAR | Interpolation.BITEXACT
 _UNSPECIFIED = 2  # AVCOL_SPC_UNSPECIFIED
 _HD_HEIGHT_PX = 720  # from here on, players take unlabelled colours for BT.709
 _MAX_FPS = 1000.0  # more is a clock's tick, not a frame rate
@@ -43,7 +44,7 @@ class Frame:
     end_s: float  # when the next one is due
     raw: VideoFrame
     pixel_aspect: float
-    scalers: dict[int, VideoReformatter] = field(repr=False)  # of the file, by longer side
+    scalers: dict[int, VideoReformatter] = field(repr=False)  # of the file, by longer side, negative for rough
 
     def picture(self, max_side_px: int) -> Picture:
         """uint8 [H, W, 3] RGB, upright, square pixels, longer side at most `max_side_px`."""
@@ -54,6 +55,13 @@ class Frame:
             self.raw, width, height, "rgb24", Colorspace.ITU709 if hd else None, interpolation=SCALING, threads=1
         )
         return np.ascontiguousarray(np.rot90(scaled.to_ndarray(), _quarter_turns(self.raw)))
+
+    def rough(self, max_side_px: int) -> Picture:
+        """uint8 [h, w, 3] BGR as stored, for comparing frames: not turned, pixels not made square, colours as coded."""
+        width, height = fit(self.raw.width, self.raw.height, max_side_px)
+        scaler = self.scalers.setdefault(-max_side_px, VideoReformatter())
+        scaled = scaler.reformat(self.raw, width, height, "bgr24", interpolation=_ROUGH_SCALING, threads=1)
+        return np.asarray(scaled.to_ndarray())
 
     @property
     def displayed_size(self) -> tuple[int, int]:

@@ -71,7 +71,7 @@ _STAGES = {
     "probe": "reads headers: medium, size, duration, hash",
     "provenance": "captions, credits and subtitles that came with it; its licence",
     "quality": "resolution and aspect ratio",
-    "scenes": "cuts videos into segments; drops static, black, short ones",
+    "scenes": "cuts videos into segments; drops short, black, one-coloured, still and mostly barred ones",
     "cues": "gives each segment its subtitles",
     "pictures": "drops frames that are uniform, lost in black or white, or blurred",
     "look": "vectors by which copies find each other",

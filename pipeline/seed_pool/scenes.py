@@ -40,7 +40,7 @@ def scenes(settings: SplitSettings) -> Split:
 def split_scenes(table: pa.Table, settings: SplitSettings) -> pa.Table:
     """Give each file's assets with span, perceptual hashes and cached frames.
 
-    A segment that is static, black, too short or corrupted is a rejected child with its span;
+    A segment that is no use (`media.scenes.verdict`) or corrupted is a rejected child with its span;
     a file of which nothing can be read is one rejected child without a span.
     """
     frames = settings.store.settings

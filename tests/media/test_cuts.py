@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from pipeline.config import FrameSettings, SceneSettings
 from pipeline.errors import MediaError
 from pipeline.media import videos
-from pipeline.media.scenes import Scan, scan, verdict
+from pipeline.media.scenes import Measured, Scan, scan, verdict
 from tests.media.films import FPS, Picture, film, noise_scene, still_scene, textured_still, written
 from tests.media.odd_files import damaged_movie, movie
 
@@ -116,9 +117,23 @@ def test_decoding_that_takes_too_long_is_a_reject_not_a_hang(tmp_path: Path, mon
     assert caught.value.reason == "decode_timeout"
 
 
-def test_verdicts_name_figure_and_limit() -> None:
-    limits = SceneSettings(min_scene_s=0.8, min_luma=6, min_motion=0.15)
-    assert verdict(0.32, 200, 9, limits) == ("too_short", "0.32 s, limit 0.8 s")
-    assert verdict(2, 3.04, 9, limits) == ("black", "99th percentile of luma 3.0, limit 6")
-    assert verdict(2, 200, 0.01, limits) == ("static", "mean change of luma 0.010, limit 0.15")
-    assert verdict(0.8, 6, 0.15, limits) is None
+GOOD = Measured(duration_s=4.0, luma_p99=200, contrast=50, motion=9, bar_share=0.0, still_from_s=0.0, still_s=0.0)
+
+
+@pytest.mark.parametrize(
+    ("figures", "expected"),
+    [
+        ({"duration_s": 0.32}, ("too_short", "0.32 s, limit 0.8 s")),
+        ({"luma_p99": 3.04}, ("black", "99th percentile of luma 3.0, limit 6")),
+        ({"contrast": 1.234}, ("single_colour", "standard deviation of colour 1.23, limit 3")),
+        ({"motion": 0.01}, ("static", "mean change of luma 0.010, limit 0.15")),
+        (
+            {"still_from_s": 1.5, "still_s": 2.5},
+            ("frozen", "nothing changes for 2.50 s from 1.50 s, 0.625 of it, limit 0.5"),
+        ),
+        ({"bar_share": 0.9}, ("letterboxed", "black bars cover 0.900 of the picture, limit 0.8")),
+        ({"duration_s": 0.8, "luma_p99": 6, "contrast": 3, "motion": 0.15, "still_s": 0.4, "bar_share": 0.8}, None),
+    ],
+)
+def test_verdicts_name_figure_and_limit(figures: dict[str, float], expected: tuple[str, str] | None) -> None:
+    assert verdict(replace(GOOD, **figures), LIMITS) == expected

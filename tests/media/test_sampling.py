@@ -18,7 +18,7 @@ from tests.media.films import FPS, film, noise_scene, written
 
 @pytest.mark.parametrize(
     ("duration_s", "expected"),
-    [(4.0, 1.0), (64.0, 1.0), (65.0, 1.0), (65.5, 2.0), (200.0, 4.0), (3.9, 0.5), (1.0, 0.25), (0.9, 0.125)],
+    [(4.0, 1.0), (64.0, 1.0), (64.9, 1.0), (65.0, 2.0), (200.0, 4.0), (3.9, 0.5), (1.0, 0.25), (0.9, 0.125)],
 )
 def test_the_step_is_one_second_unless_that_gives_too_few_or_too_many_frames(
     duration_s: float, expected: float
