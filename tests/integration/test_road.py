@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -13,12 +14,15 @@ import pytest
 from pipeline.config import SourceSettings
 from pipeline.seed_pool.sources import open_source
 from pipeline.synth.tasks import TASKS
-from tests.integration.invariants import check_mined, check_pool, check_task
+from tests.integration.invariants import check_mined, check_pool, check_task, rows
 from tests.integration.media import write_media
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 BIN = Path(sys.executable).parent
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "120"}
+POLL_S = 0.01
+# The made scenes show no class, only colours, and no moment of theirs is found with more than 0.59.
+BELOW_T_POS = {"moment_retrieval"}
 
 
 def run(*command: object) -> str:
@@ -62,12 +66,14 @@ def test_every_file_is_kept_or_rejected_with_a_reason(out: Path, media: Path) ->
     assert {"broken.jpg", "page.mp4", "empty.png"} <= set(reasons)
 
 
-def test_every_task_follows_the_contract_and_gives_rows(out: Path) -> None:
-    kept = 0
-    for task in TASKS:
-        check_task(out, task)
-        kept += check_mined(out, task, 0.6, 0.1)
-    assert kept > 0
+@pytest.mark.parametrize("task", TASKS)
+def test_every_task_follows_the_contract_and_gives_rows(out: Path, task: str) -> None:
+    check_task(out, task)
+    assert rows(out / "synth" / task / "queries")
+    kept = check_mined(out, task, 0.6, 0.1)
+    assert kept or task in BELOW_T_POS
+    if not kept:
+        assert {r["reason"] for r in rows(out / "mined" / task / "rejected")} == {"positive_below_t_pos"}
 
 
 def test_the_report_stands_and_names_every_task(out: Path) -> None:
@@ -82,19 +88,38 @@ def test_a_second_run_changes_nothing(out: Path, media: Path) -> None:
     assert {p: p.stat().st_mtime_ns for p in out.rglob("part-*.parquet")} == before
 
 
-def test_a_killed_run_started_again_gives_the_same_rows_as_ray_undisturbed(
+def killed(command: list[object], there: Callable[[], bool]) -> None:
+    """Start a command and kill it, with all it started, as soon as `there` holds; it must still be running then."""
+    process = subprocess.Popen(
+        [BIN / str(command[0]), *map(str, command[1:])],
+        env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    while not there():
+        assert process.poll() is None, f"{command[0]} ended before there was anything to kill it for"
+        time.sleep(POLL_S)
+    os.killpg(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+
+
+def test_killed_runs_started_again_give_the_same_rows_as_ray_undisturbed(
     tmp_path: Path, out: Path, media: Path
 ) -> None:
     """Also shows that both runners give the same rows in the same order."""
-    build = [BIN / "seed-pool", "build", str(media), "--out", str(tmp_path / "out"), "--runner", "local"]
-    for seconds in (6, 12):
-        process = subprocess.Popen(
-            build, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-        )
-        time.sleep(seconds)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    run("seed-pool", "build", media, "--out", tmp_path / "out", "--runner", "local")
-    run("synth", "run", "--task", "all", "--out", tmp_path / "out", "--runner", "local")
-    run("mine", "--t-pos", "0.6", "--margin", "0.1", "--out", tmp_path / "out", "--runner", "local")
-    assert data(tmp_path / "out") == data(out)
+    mine = tmp_path / "out"
+    local = ("--out", mine, "--runner", "local")
+
+    def working(name: str) -> bool:
+        return any((mine / ".work").glob(name))
+
+    build = ["seed-pool", "build", media, *local]
+    killed(build, lambda: working("structure-*/part-*"))  # files are probed and cut
+    killed(build, lambda: working("knowledge-*/part-*"))  # assets are measured and labelled, some or all
+    assert not (mine / "seed_pool" / "assets").exists()
+    run(*build)
+    synth = ["synth", "run", "--task", "all", *local]
+    killed(synth, lambda: working("synth_*"))
+    run(*synth)
+    refine = ["mine", "--t-pos", "0.6", "--margin", "0.1", *local]
+    killed(refine, lambda: working("embed-*"))
+    run(*refine)
+    assert data(mine) == data(out)
