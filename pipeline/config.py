@@ -118,7 +118,7 @@ class QualitySettings(Settings):
 
 
 class PictureSettings(Settings):
-    """What sampled frames are worth. Chosen on other media than the sample (docs/parts/images.md)."""
+    """What sampled frames are worth. Chosen on other media than the sample (docs/seed-pool/images.md)."""
 
     min_contrast: float = Field(16.0, ge=0, le=255)
     """Span of the widest channel, 0..255, without its darkest and brightest thousandth; less is `near_uniform`."""
@@ -218,7 +218,7 @@ class AlignSettings(Settings):
 
 class DuplicateSettings(Settings):
     """Copies in the pool, and of a benchmark's media. Same bytes are always copies; of all others a look
-    or a perceptual hash proposes pairs, and comparing their aligned pixels decides. Docs: docs/seed-pool.md."""
+    or a perceptual hash proposes pairs, and comparing their aligned pixels decides. Docs: docs/seed-pool/copies.md."""
 
     candidates: int = Field(8, ge=1, le=1000)
     """Nearest frames of each frame that are looked at, by look and by hash."""
@@ -406,7 +406,7 @@ class ModelSettings(Settings):
 
 
 class ScorerSettings(Settings):
-    """One score of each asset from an embedder's vectors, and its limits. Docs: docs/parts/images.md."""
+    """One score of each asset from an embedder's vectors, and its limits. Docs: docs/seed-pool/images.md."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     """What the score is called in the column `scores` and in rejects."""

@@ -26,6 +26,12 @@ def test_a_code_that_has_words_stands_in_the_source(code: str) -> None:
     assert re.search(rf"\b{code}\b", SOURCE)
 
 
+def test_every_reject_of_the_seed_pool_stands_in_its_documentation() -> None:
+    page = (Path(pipeline.__file__).parent.parent / "docs" / "seed-pool.md").read_text(encoding="utf-8")
+    codes = {**reasons._POOL, **reasons.REASONS, **reasons.REFUSALS}
+    assert [code for code in codes if f"| `{code}` |" not in page] == []
+
+
 def test_an_unknown_code_is_spelt_out() -> None:
     assert reasons.meaning_of_reject("too_many_cooks") == "too many cooks"
     assert reasons.meaning_of_task("a_data_set_of_my_own") == ""
