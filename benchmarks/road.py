@@ -1,6 +1,6 @@
 """How much of a seed-pool run is neither decoding nor models: python benchmarks/road.py [--images 500]
 
-Builds a pool of pictures cut from the sample photos with the plain runner, in this process, so that
+Builds a pool of pictures mixed from the sample photos with the plain runner, in this process, so that
 Ray's start is apart, and compares the wall time with the seconds spent inside the stages that decode
 or run a model. Aim: less than 20 % is left. Also prints the peak memory of the process.
 """
@@ -23,7 +23,7 @@ from pipeline.runners.local import LocalRunner
 from pipeline.seed_pool.recipe import build_seed_pool
 from pipeline.stage import ModelRef
 
-WORK = ("probe", "scenes", "measure", "label", "align")
+WORK = ("probe", "scenes", "measure", "label", "similarity")
 
 
 class Quiet:
@@ -34,18 +34,22 @@ class Quiet:
     def end(self) -> None: ...
 
 
-def cut(sample: Path, folder: Path, count: int) -> None:
-    """Write `count` pictures, each a random crop of a sample photo."""
+def mixed(sample: Path, folder: Path, count: int) -> None:
+    """Write `count` pictures, each a mixture of crops of two sample photos: so many crops of so few would be copies."""
     random = np.random.default_rng(0)
     photos = [p for p in sorted(sample.glob("images/*")) if min(Image.open(p).size) >= 300]
     for number in range(count):
-        with Image.open(photos[number % len(photos)]) as photo:
-            picture = photo.convert("RGB")
-        width, height = (int(side * random.uniform(0.5, 1)) for side in picture.size)
-        x, y = (
-            int(random.integers(0, side - cut + 1)) for side, cut in zip(picture.size, (width, height), strict=True)
-        )
-        picture.crop((x, y, x + width, y + height)).save(folder / f"{number:05d}.jpg", quality=90)
+        one, two = (cropped(photos[i], random) for i in random.choice(len(photos), 2, replace=False))
+        Image.blend(one, two.resize(one.size), 0.5).save(folder / f"{number:05d}.jpg", quality=90)
+
+
+def cropped(path: Path, random: np.random.Generator) -> Image.Image:
+    """A part of a photo, at least half of each side."""
+    with Image.open(path) as photo:
+        picture = photo.convert("RGB")
+    width, height = (int(side * random.uniform(0.5, 1)) for side in picture.size)
+    x, y = (int(random.integers(0, side - cut + 1)) for side, cut in zip(picture.size, (width, height), strict=True))
+    return picture.crop((x, y, x + width, y + height))
 
 
 def main() -> None:
@@ -60,7 +64,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         media, out = Path(temporary) / "media", Path(temporary) / "out"
         media.mkdir()
-        cut(arguments.sample, media, arguments.images)
+        mixed(arguments.sample, media, arguments.images)
         began = time.perf_counter()
         pool = build_seed_pool(str(media), out, config, LocalRunner(config.runner), Quiet())
         wall = time.perf_counter() - began
