@@ -83,7 +83,7 @@ class AlignSettings(Settings):
 
 class DuplicateSettings(Settings):
     """Copies in the pool, and of a benchmark's media. Same bytes are always copies; of all others a look
-    or a perceptual hash proposes pairs, and comparing their aligned pixels decides. Docs: docs/parts/dups.md."""
+    or a perceptual hash proposes pairs, and comparing their aligned pixels decides. Docs: docs/seed-pool.md."""
 
     candidates: int = Field(8, ge=1, le=1000)
     """Nearest frames of each frame that are looked at, by look and by hash."""

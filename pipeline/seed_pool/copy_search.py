@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -44,7 +45,8 @@ class CopySearch:
 
     def read(self, benchmark: Benchmark) -> list[Exclusion]:
         """The media of a benchmark, sampled as the pool's are."""
-        folder = self._work / f"{benchmark.name}-{self._key}"
+        name = hashlib.sha256(benchmark.name.encode()).hexdigest()[:12]
+        folder = self._work / f"{name}-{self._key}"
         exclusions = []
         for number, collection in enumerate(collections(benchmark, folder / "unpacked")):
             stages = self._reading(self._of(collection.root))

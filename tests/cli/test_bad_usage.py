@@ -37,6 +37,14 @@ def test_an_empty_folder_is_named(tmp_path: Path) -> None:
     assert "is empty; put images" in line
 
 
+def test_a_benchmark_that_is_not_there_is_named(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/a.jpg").write_bytes(b"")
+    code, line = failure("seed-pool", "build", tmp_path / "in", "--out", tmp_path / "out", "--exclude", "Bench=/gone")
+    assert code == 2
+    assert "--exclude Bench=/gone: /gone does not exist" in line
+
+
 def test_an_output_inside_the_input_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(b"x")
     code, line = failure("seed-pool", "build", tmp_path, "--out", tmp_path / "out", "--runner", "local")
