@@ -2,7 +2,7 @@
 
     python benchmarks/images.py [--images 200] [--sample data/sample] [--pools 200,400,800] [--json FILE]
 
-Pictures are random crops of the sample photos, as in road.py. In one process and one thread: every
+Pictures are mixed from the sample photos, as in road.py. In one process and one thread: every
 file decoded by Pillow alone; every model alone on the sampled frames; then the stages of the recipe,
 one after the other on the same files. Seconds are those of the processor, so that other work on the
 machine does not count. `ratio` is (bare decode + bare models) / all stages: the aim is
@@ -27,7 +27,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 from PIL import Image
-from road import Quiet, cut
+from road import Quiet, mixed
 
 from pipeline.config import Config, load_config
 from pipeline.media.frames import FrameStore, decode_jpeg
@@ -154,7 +154,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         work = Path(temporary)
         (work / "media").mkdir()
-        cut(arguments.sample, work / "media", arguments.images)
+        mixed(arguments.sample, work / "media", arguments.images)
         figures = throughput(work / "media", work, config)
         pools = [int(size) for size in arguments.pools.split(",") if size]
         memory = {}
