@@ -8,7 +8,8 @@ from typing import Any
 
 from pipeline.config import FrameSettings
 from pipeline.media.frames import FrameStore
-from pipeline.media.places import root_of
+from pipeline.media.members import Member
+from pipeline.media.places import Place, root_of
 from pipeline.media.sandbox import decoder
 
 GRACE_S = 30.0  # for starting the process, and for a decoder to notice its own limit first
@@ -34,3 +35,14 @@ def store_from_json(values: dict[str, Any]) -> FrameStore:
     """What `store_to_json` wrote."""
     settings = FrameSettings.model_validate(values["settings"])
     return FrameStore(Path(values["cache"]), root_of(values["media_root"]), settings)
+
+
+def place_to_json(place: Place) -> list[str | None]:
+    """Where a medium can be opened: found here, so that the decoding process fetches nothing."""
+    return [str(place.container), place.name] if isinstance(place, Member) else [str(place), None]
+
+
+def place_from_json(values: list[str | None]) -> Place:
+    """What `place_to_json` wrote."""
+    path, name = Path(values[0] or ""), values[1]
+    return path if name is None else Member(path, name)

@@ -8,12 +8,13 @@ from typing import Any
 
 import pyarrow as pa
 
+from pipeline.config import FrameSettings
 from pipeline.errors import MediaError
 from pipeline.media.fingerprint import file_sha256
 from pipeline.media.frames import FrameStore
 from pipeline.media.probe import probe
 from pipeline.schemas import ASSETS
-from pipeline.seed_pool.isolation import apart, store_from_json, store_to_json
+from pipeline.seed_pool.isolation import apart, place_from_json, place_to_json
 from pipeline.stage import Resources, Stage, rejects
 
 NAME = "probe"
@@ -27,15 +28,16 @@ def probing(store: FrameStore) -> Stage:
 
 def probe_files(table: pa.Table, store: FrameStore) -> pa.Table:
     """Add medium, size in px, duration in s, fps and SHA-256; a file that is no medium is rejected."""
-    shared = store_to_json(store)
+    settings = store.settings.model_dump(mode="json")
     uris = table.column("uri").to_pylist()
     found: list[tuple[dict[str, Any], tuple[str, str] | None]] = []
-    for uri, place in zip(uris, store.places(uris), strict=True):
+    for place in store.places(uris):
         try:
             if isinstance(place, MediaError):
                 raise place
             limit_s = store.settings.max_decode_s
-            found.append((apart(described, {"store": shared, "uri": uri}, limit_s, store.settings), None))
+            argument = {"place": place_to_json(place), "settings": settings}
+            found.append((apart(described, argument, limit_s, store.settings), None))
         except MediaError as error:
             found.append(({}, (error.reason, error.detail)))
     columns = {f.name: pa.array([facts.get(f.name) for facts, _ in found], f.type) for f in ADDS}
@@ -44,9 +46,8 @@ def probe_files(table: pa.Table, store: FrameStore) -> pa.Table:
 
 def described(argument: dict[str, Any]) -> dict[str, Any]:
     """What one file is, by name of ADDS; runs in the decoding process. Raises MediaError."""
-    store = store_from_json(argument["store"])
-    place = store.place(argument["uri"])
-    return {**asdict(probe(place, store.settings)), "sha256": file_sha256(place)}
+    place, settings = place_from_json(argument["place"]), FrameSettings.model_validate(argument["settings"])
+    return {**asdict(probe(place, settings)), "sha256": file_sha256(place)}
 
 
 def asset_id(sha256: str, start_s: float | None, end_s: float | None) -> str:

@@ -15,7 +15,7 @@ from pipeline.media.scenes import iterate_segments
 from pipeline.media.videos import decode_limit_s
 from pipeline.models.protocols import Pixels
 from pipeline.schemas import ASSETS
-from pipeline.seed_pool.isolation import apart, store_from_json, store_to_json
+from pipeline.seed_pool.isolation import apart, place_from_json, place_to_json, store_from_json, store_to_json
 from pipeline.seed_pool.probe import asset_id
 from pipeline.stage import PARENT, Resources, Split, rejects
 
@@ -49,7 +49,8 @@ def split_scenes(table: pa.Table, settings: SplitSettings) -> pa.Table:
     for parent, row in enumerate(table.to_pylist()):
         try:
             limit_s = decode_limit_s(frames, row["duration_s"])
-            found = apart(segments_of, {**shared, "row": row}, limit_s, frames)
+            place = place_to_json(settings.store.place(row["uri"]))
+            found = apart(segments_of, {**shared, "row": row, "place": place}, limit_s, frames)
         except MediaError as error:
             nothing = {"start_s": None, "end_s": None, "fingerprints": None}
             found = [{**nothing, "verdict": (error.reason, error.detail)}]
@@ -64,11 +65,11 @@ def split_scenes(table: pa.Table, settings: SplitSettings) -> pa.Table:
 def segments_of(argument: dict[str, Any]) -> list[dict[str, Any]]:
     """The assets of one file, their frames put into the cache as they come: one decode, memory of one segment.
 
-    argument: `row` of READS, `store` and `scenes` as JSON; runs in the decoding process. Raises MediaError.
+    argument: `row` of READS, its `place`, `store`, `scenes` as JSON; runs in the decoding process. Raises MediaError.
     """
     store, row = store_from_json(argument["store"]), argument["row"]
     limits = SceneSettings.model_validate(argument["scenes"])
-    place = store.place(row["uri"])
+    place = place_from_json(argument["place"])
 
     def kept(start_s: float | None, end_s: float | None, pixels: Pixels, verdict: Any) -> dict[str, Any]:
         store.put(asset_id(row["sha256"], start_s, end_s), pixels)

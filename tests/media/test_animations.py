@@ -58,7 +58,7 @@ def test_a_single_picture_and_the_pages_of_a_tiff_are_no_video(tmp_path: Path, k
 
 def test_scenes_of_an_animation_are_found_sampled_and_cut(tmp_path: Path) -> None:
     one, two = np.asarray(picture(1)), np.asarray(picture(2))
-    frames = [Image.fromarray(np.roll(base, 4 * i, axis=1)) for base in (one, two) for i in range(10)]
+    frames = [Image.fromarray(np.roll(base, i, axis=1)) for base in (one, two) for i in range(10)]
     path = animated(tmp_path / "a.webp", "WEBP", frames, [100] * 20)
     first, second = scan(path, AS_VIDEO, SceneSettings()).segments
     assert (first.start_s, first.end_s, second.end_s) == (0.0, 1.0, 2.0)

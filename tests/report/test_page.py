@@ -286,7 +286,7 @@ def test_without_summaries_the_shards_are_counted(run: Run) -> None:
     assert figure(source, "rejected") == "9"
     assert "Assets by category Category" in page.text  # no before
     assert "Hits were not recorded." in page.text
-    assert "duplicates same bytes, or nearly the same look – – 1" in page.text
+    assert "duplicates same bytes, or mostly the same pixels – – 1" in page.text
 
 
 def test_an_empty_pool_is_a_page_too(run: Run) -> None:
