@@ -32,6 +32,7 @@ from pipeline.config import Config, RunnerSettings
 from pipeline.errors import MediaError
 from pipeline.media.copies import compare
 from pipeline.media.decode import read_image
+from pipeline.media.frames import FrameStore
 from pipeline.media.videos import open_video
 from pipeline.media.views import view_of
 from pipeline.models.protocols import Picture
@@ -40,7 +41,7 @@ from pipeline.seed_pool.benchmarks import Benchmark
 from pipeline.seed_pool.candidates import candidates, frames_of
 from pipeline.seed_pool.copy_search import CopySearch
 from pipeline.seed_pool.looking import looking
-from pipeline.seed_pool.measure import PLACE, PixelSource
+from pipeline.seed_pool.measure import PLACE
 from pipeline.seed_pool.probe import probing
 from pipeline.seed_pool.scenes import SplitSettings, scenes
 from pipeline.stage import ROW, Step, live
@@ -67,25 +68,25 @@ class Silent:
 RUN, SILENT = LocalRunner(RunnerSettings(kind="local")), Silent()
 
 
-def reading(pixels: PixelSource) -> list[Step]:
-    split = SplitSettings(pixels.store(), CONFIG.seed_pool.scenes)
-    return [probing(pixels.store()), scenes(split), looking(pixels, None)]
+def reading(store: FrameStore) -> list[Step]:
+    split = SplitSettings(store, CONFIG.seed_pool.scenes)
+    return [probing(store), scenes(split), looking(store, None)]
 
 
 class Folder:
     """Media below one folder, read as a pool's are."""
 
     def __init__(self, root: Path, cache: Path) -> None:
-        self.root, self.pixels = root, PixelSource(root, cache, CONFIG.frames)
+        self.root, self.store = root, FrameStore(cache, root, CONFIG.frames)
         root.mkdir(parents=True, exist_ok=True)
 
     def table(self) -> pa.Table:
         names = sorted(p.relative_to(self.root).as_posix() for p in self.root.rglob("*") if p.is_file())
         rows = pa.table({"uri": names, ROW: pa.array(range(len(names)), pa.int64())})
-        return live(pa.concat_tables(RUN.map(reading(self.pixels), rows, SILENT)))
+        return live(pa.concat_tables(RUN.map(reading(self.store), rows, SILENT)))
 
     def search(self) -> CopySearch:
-        return CopySearch(RUN, self.pixels, reading, LIMITS, self.root.parent / "work", "bench", SILENT)
+        return CopySearch(RUN, self.store, reading, LIMITS, self.root.parent / "work", "bench", SILENT)
 
 
 # Pictures
@@ -280,8 +281,7 @@ def mean_over_kinds(assets: Sequence[Asset], found: Sequence[Pair]) -> tuple[flo
 
 def choose(folder: Folder, pool: pa.Table) -> dict[str, Any]:
     """Recall and false alarms of each threshold on the half that is for choosing."""
-    store = folder.pixels.store()
-    views = [view_of(store.get(**row).frames[0]) for row in pool.select(list(PLACE)).to_pylist()]
+    views = [view_of(folder.store.get(**row).frames[0]) for row in pool.select(list(PLACE)).to_pylist()]
     assets = assets_of(pool)
     scored: dict[Pair, float] = {}
     for kind in EDITS:  # candidates are few for each frame: one kind at a time, as they are reported

@@ -11,11 +11,12 @@ import pyarrow as pa
 
 from pipeline.config import DuplicateSettings
 from pipeline.media.copies import Comparison, compare
+from pipeline.media.frames import FrameStore
 from pipeline.media.views import View, view_of
 from pipeline.models.protocols import Pixels
 from pipeline.schemas import ASSETS
 from pipeline.seed_pool.candidates import Alignment, Shots, align, shots_of
-from pipeline.seed_pool.measure import PLACE, PixelSource
+from pipeline.seed_pool.measure import PLACE
 from pipeline.stage import Resources, Stage
 
 NAME = "compare"
@@ -35,8 +36,8 @@ MIRRORED = ", mirrored"
 class CompareSource:
     """Where the frames of both sides lie, and what makes a copy."""
 
-    first: PixelSource
-    second: PixelSource
+    first: FrameStore
+    second: FrameStore
     limits: DuplicateSettings
 
 
@@ -94,7 +95,7 @@ class _Frames:
     """Views of the frames of a batch; neighbouring pairs share their first asset."""
 
     def __init__(self, source: CompareSource) -> None:
-        self._stores = {"first": source.first.store(), "second": source.second.store()}
+        self._stores = {"first": source.first, "second": source.second}
         self._pixels: dict[tuple[str, str], Pixels] = {}
         self._views: dict[tuple[str, str, int], View] = {}
 

@@ -5,20 +5,21 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
 
 from pipeline.config import DuplicateSettings
+from pipeline.media.frames import FrameStore
 from pipeline.seed_pool.benchmarks import Benchmark, collections
 from pipeline.seed_pool.comparing import CompareSource, comparing
 from pipeline.seed_pool.duplicates import Compare, find_duplicates
 from pipeline.seed_pool.exclude import Exclusion, find_contaminated
-from pipeline.seed_pool.measure import PixelSource
 from pipeline.stage import ROW, Progress, Runner, Step
 from pipeline.store.resume import chunked, resumable_map
 
-Reading = Callable[[PixelSource], Sequence[Step]]
+Reading = Callable[[FrameStore], Sequence[Step]]
 
 
 class CopySearch:
@@ -28,20 +29,20 @@ class CopySearch:
     def __init__(
         self,
         run: Runner,
-        pixels: PixelSource,
+        store: FrameStore,
         reading: Reading,
         limits: DuplicateSettings,
         work: Path,
         key: str,
         progress: Progress,
     ) -> None:
-        self._run, self._pixels, self._reading, self._limits = run, pixels, reading, limits
+        self._run, self._store, self._reading, self._limits = run, store, reading, limits
         self._work, self._key, self._progress = work, key, progress
         self.hits: list[dict[str, str]] = []
 
     def duplicates(self, pool: pa.Table) -> pa.Array:
         """The `reject` column of a pool step: what is a copy of another asset."""
-        return find_duplicates(pool, self._limits, self._comparer(self._pixels))
+        return find_duplicates(pool, self._limits, self._comparer(self._store))
 
     def read(self, benchmark: Benchmark) -> list[Exclusion]:
         """The media of a benchmark, sampled as the pool's are."""
@@ -66,11 +67,11 @@ class CopySearch:
         """Delete what was temporary."""
         shutil.rmtree(self._work, ignore_errors=True)
 
-    def _of(self, root: Path) -> PixelSource:
-        return PixelSource(root, self._pixels.cache, self._pixels.frames)
+    def _of(self, root: Path) -> FrameStore:
+        return replace(self._store, media_root=root)
 
-    def _comparer(self, second: PixelSource) -> Compare:
-        stage = comparing(CompareSource(self._pixels, second, self._limits))
+    def _comparer(self, second: FrameStore) -> Compare:
+        stage = comparing(CompareSource(self._store, second, self._limits))
 
         def compare(pairs: pa.Table) -> pa.Table:
             numbered = pairs.append_column(ROW, pa.array(range(len(pairs)), pa.int64()))

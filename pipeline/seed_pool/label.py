@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from pipeline.config import FactSettings, LabelSettings
+from pipeline.media.frames import FrameStore
 from pipeline.schemas import ASSETS
-from pipeline.seed_pool.measure import PixelSource
 from pipeline.seed_pool.taxonomy import Taxonomy
 
 NAME = "label"
@@ -17,9 +17,9 @@ ADDS = pa.schema([ASSETS.field(n) for n in ("category", "category_confidence", "
 
 @dataclass(frozen=True)
 class LabelSource:
-    """What labelling needs to know: pixels, the tree and its limits."""
+    """What labelling needs to know: the frames, the tree and its limits."""
 
-    pixels: PixelSource
+    store: FrameStore
     taxonomy: Taxonomy
     limits: LabelSettings
     facts: FactSettings

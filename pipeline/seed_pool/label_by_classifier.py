@@ -32,13 +32,12 @@ def label_assets(table: pa.Table, source: LabelSource, classifier: Classifier) -
     A video's probabilities are the mean over its sampled frames. The confidence of a category
     is the summed probability of its classes; below `min_confidence` the asset is rejected.
     """
-    store = source.pixels.store()
     trees = {media: source.taxonomy.of(media) for media in ("image", "video")}
     members = {media: assign(classifier.classes, list(tree.values())) for media, tree in trees.items()}
     results: list[dict[str, Any]] = []
     for row in table.to_pylist():
         facts = Facts.from_json(row.pop("facts"))
-        pictures = [decode_jpeg(frame) for frame in store.get(**row).frames]
+        pictures = [decode_jpeg(frame) for frame in source.store.get(**row).frames]
         probabilities = classifier.classify(pictures).mean(axis=0)
         tree = trees[row["media"]]
         category, confidence = _category(probabilities, members[row["media"]], tree, facts)

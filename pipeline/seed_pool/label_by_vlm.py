@@ -51,13 +51,12 @@ def label_assets(table: pa.Table, source: LabelSource, vlm: Vlm) -> pa.Table:
     Rejects: those of `replies.parse`, media reasons, `unknown_category` (unless `outside` is
     nearest) and `low_confidence`.
     """
-    store = source.pixels.store()
     asked: dict[str, list[tuple[int, Request]]] = {media: [] for media in MEDIA}
     found: dict[int, Label | Refusal] = {}
     for i, row in enumerate(table.to_pylist()):
         caption = row.pop("source_caption")
         try:
-            asked[row["media"]].append((i, Request(prompt(row, caption, source), (store.get(**row),))))
+            asked[row["media"]].append((i, Request(prompt(row, caption, source), (source.store.get(**row),))))
         except MediaError as error:
             found[i] = (error.reason, error.detail)
     for media, requests in asked.items():

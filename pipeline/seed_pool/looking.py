@@ -6,10 +6,11 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.config import ModelSettings
+from pipeline.media.frames import FrameStore
 from pipeline.media.looks import look, packed
 from pipeline.media.views import view_of
 from pipeline.models.protocols import Embedder, Item, Pixels, Vectors
-from pipeline.seed_pool.measure import PLACE, PixelSource
+from pipeline.seed_pool.measure import PLACE
 from pipeline.stage import ModelRef, Resources, Stage
 
 NAME = "look"
@@ -23,17 +24,17 @@ ADDS = pa.schema(
 )
 
 
-def looking(pixels: PixelSource, looker: ModelSettings | None) -> Stage:
+def looking(store: FrameStore, looker: ModelSettings | None) -> Stage:
     """The stage that gives each frame a vector: by its local features, or by an embedder."""
     if looker is None:
-        return Stage(NAME, look_at_assets, pixels, PLACE, ADDS, resources=Resources(batch_rows=8))
+        return Stage(NAME, look_at_assets, store, PLACE, ADDS, resources=Resources(batch_rows=8))
     model = ModelRef("embedder", looker)
-    return Stage(NAME, embed_frames, pixels, PLACE, ADDS, model=model, resources=Resources(batch_rows=8))
+    return Stage(NAME, embed_frames, store, PLACE, ADDS, model=model, resources=Resources(batch_rows=8))
 
 
-def look_at_assets(table: pa.Table, source: PixelSource) -> pa.Table:
+def look_at_assets(table: pa.Table, store: FrameStore) -> pa.Table:
     """Add time, look and mirrored look of each frame."""
-    store, rows = source.store(), []
+    rows = []
     for row in table.to_pylist():
         pixels = store.get(**row)
         views = [view_of(frame) for frame in pixels.frames]
@@ -41,9 +42,9 @@ def look_at_assets(table: pa.Table, source: PixelSource) -> pa.Table:
     return _columns(rows)
 
 
-def embed_frames(table: pa.Table, source: PixelSource, embedder: Embedder) -> pa.Table:
+def embed_frames(table: pa.Table, store: FrameStore, embedder: Embedder) -> pa.Table:
     """Add time and vector of each frame, from any embedder. Mirrored frames are left to its tolerance."""
-    store, rows = source.store(), []
+    rows = []
     for row in table.to_pylist():
         pixels = store.get(**row)
         vectors = embedder.embed([Item(pixels=Pixels((f,), (0.0,), video=False)) for f in pixels.frames])

@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 
 from pipeline.config import PictureSettings
+from pipeline.media.frames import FrameStore
 from pipeline.media.jpeg import decode_jpeg
 from pipeline.media.sharpness import edge_width
 from pipeline.media.tonal_range import TonalRange, tonal_range
 from pipeline.models.protocols import Picture
-from pipeline.seed_pool.measure import PLACE, PixelSource
+from pipeline.seed_pool.measure import PLACE
 from pipeline.stage import Resources, Stage, rejects
 
 NAME = "pictures"
@@ -22,7 +23,7 @@ NAME = "pictures"
 class PictureSource:
     """Where the frames are, and the limits."""
 
-    pixels: PixelSource
+    store: FrameStore
     limits: PictureSettings
 
 
@@ -36,10 +37,9 @@ def judge_pictures(table: pa.Table, source: PictureSource) -> pa.Table:
 
     A segment of a video is rejected only when none of its frames passes; of each figure its best frame counts.
     """
-    store = source.pixels.store()
     verdicts = []
     for row in table.to_pylist():
-        frames = store.get(**row).frames
+        frames = source.store.get(**row).frames
         verdicts.append(verdict((decode_jpeg(frame) for frame in frames), source.limits))
     return pa.table({"reject": rejects(NAME, verdicts)})
 

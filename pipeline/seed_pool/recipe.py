@@ -35,7 +35,7 @@ from pipeline.seed_pool.label_by_classifier import by_classifier
 from pipeline.seed_pool.label_by_vlm import TEMPLATE, by_vlm, nearest_category
 from pipeline.seed_pool.looking import ADDS as LOOKS
 from pipeline.seed_pool.looking import looking
-from pipeline.seed_pool.measure import PixelSource, measuring
+from pipeline.seed_pool.measure import measuring
 from pipeline.seed_pool.passes import Rows, Tally
 from pipeline.seed_pool.pictures import PictureSource, picture_quality
 from pipeline.seed_pool.probe import probing
@@ -114,9 +114,8 @@ def build_seed_pool(
     shaping, knowing = structure(store, config, gone), knowledge(store, taxonomy, config)
     segments = Rows(resumable_map(run, shaping, tables(gone.hidden(opened.found()), CHUNK_ROWS), shapes, tally.watch))
     tally.mapped(shaping, segments)
-    pixels = PixelSource(store.media_root, store.cache, store.settings)
     reading = partial(_as_benchmark, config)
-    search = CopySearch(run, pixels, reading, settings.duplicates, work / "benchmarks", key, tally.watch)
+    search = CopySearch(run, store, reading, settings.duplicates, work / "benchmarks", key, tally.watch)
     exclusions = [part for benchmark in exclude for part in search.read(benchmark)]
     if exclude:
         segments.step(EXCLUDE, tally, COPIES, lambda t: search.exclude(t, exclusions))
@@ -155,7 +154,6 @@ def build_seed_pool(
 
 def structure(store: FrameStore, config: Config, gone: Tombstones) -> list[Step]:
     """The stages that see files: what each is, what came with it, its quality, its scenes, what can be seen."""
-    pixels = PixelSource(store.media_root, store.cache, store.settings)
     return [
         probing(store),
         *([files_removed(gone)] if gone else []),
@@ -164,25 +162,23 @@ def structure(store: FrameStore, config: Config, gone: Tombstones) -> list[Step]
         scenes(SplitSettings(store, config.seed_pool.scenes)),
         *([segments_removed(gone, store)] if gone else []),
         segment_cues(),
-        picture_quality(PictureSource(pixels, config.seed_pool.pictures)),
-        looking(pixels, config.looker),
+        picture_quality(PictureSource(store, config.seed_pool.pictures)),
+        looking(store, config.looker),
     ]
 
 
-def _as_benchmark(config: Config, pixels: PixelSource) -> list[Step]:
+def _as_benchmark(config: Config, store: FrameStore) -> list[Step]:
     """What a benchmark's media go through: as the pool's, but of any size, shape and quality."""
-    store = pixels.store()
-    return [probing(store), scenes(SplitSettings(store, config.seed_pool.scenes)), looking(pixels, config.looker)]
+    return [probing(store), scenes(SplitSettings(store, config.seed_pool.scenes)), looking(store, config.looker)]
 
 
 def knowledge(store: FrameStore, taxonomy: Taxonomy, config: Config) -> list[Step]:
     """The stages that see assets with their frames: facts, labels, similarity of pixels and text."""
-    pixels = PixelSource(store.media_root, store.cache, store.settings)
     label, scorers = config.seed_pool.label, config.seed_pool.scorers
-    source = SimilaritySource(pixels, config.aligner.score_map, config.seed_pool.align.source_captions)
+    source = SimilaritySource(store, config.aligner.score_map, config.seed_pool.align.source_captions)
     return [
-        *([scoring(ScoreSource(pixels, scorers))] if scorers else []),
-        *_annotators(LabelSource(pixels, taxonomy, label, config.synth.facts), config),
+        *([scoring(ScoreSource(store, scorers))] if scorers else []),
+        *_annotators(LabelSource(store, taxonomy, label, config.synth.facts), config),
         similarity(source, ModelRef("embedder", config.aligner)),
     ]
 
@@ -191,7 +187,7 @@ def _annotators(label: LabelSource, config: Config) -> list[Step]:
     """The stages that label assets. The builtin annotator speaks of measurements alone; a VLM needs none."""
     if config.vlm.adapter == "builtin":
         return [
-            measuring(label.pixels, ModelRef("text_reader", config.vlm)),
+            measuring(label.store, ModelRef("text_reader", config.vlm)),
             by_classifier(label, ModelRef("classifier", config.vlm)),
         ]
     asking = by_vlm(label, ModelRef("vlm", config.vlm), config.vlm.batch_size)

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from pipeline.config import ScorerSettings
+from pipeline.media.frames import FrameStore
 from pipeline.models.protocols import Scorer
 from pipeline.schemas import ASSETS
-from pipeline.seed_pool.measure import PLACE, PixelSource
+from pipeline.seed_pool.measure import PLACE
 from pipeline.stage import ModelRef, Resources, Stage, rejects
 
 NAME = "score"
@@ -20,7 +21,7 @@ ADDS = pa.schema([ASSETS.field("scores")])
 class ScoreSource:
     """Where the frames are, and the limits of each scorer."""
 
-    pixels: PixelSource
+    store: FrameStore
     scorers: tuple[ScorerSettings, ...]
 
 
@@ -32,8 +33,7 @@ def scoring(source: ScoreSource) -> Stage:
 
 def score_assets(table: pa.Table, source: ScoreSource, model: Scorer) -> pa.Table:
     """Add `scores`, one a scorer by its name; reject as low_score or high_score by the first limit missed."""
-    store = source.pixels.store()
-    rows = model.score([store.get(**row) for row in table.to_pylist()]).tolist()
+    rows = model.score([source.store.get(**row) for row in table.to_pylist()]).tolist()
     columns = [[{"name": n, "score": s} for n, s in zip(model.names, row, strict=True)] for row in rows]
     verdicts = [_verdict(row, source.scorers) for row in rows]
     return pa.table({"scores": pa.array(columns, ADDS.field("scores").type), "reject": rejects(NAME, verdicts)})

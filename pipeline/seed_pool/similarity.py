@@ -8,10 +8,11 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.config import Calibration
+from pipeline.media.frames import FrameStore
 from pipeline.models.calibrate import apply
 from pipeline.models.protocols import Embedder, Item
 from pipeline.schemas import ASSETS
-from pipeline.seed_pool.measure import PLACE, PixelSource
+from pipeline.seed_pool.measure import PLACE
 from pipeline.stage import ModelRef, Resources, Stage
 from pipeline.text import shown_caption
 
@@ -21,9 +22,9 @@ ADDS = pa.schema([ASSETS.field("alignment")])
 
 @dataclass(frozen=True)
 class SimilaritySource:
-    """What the comparison needs: pixels, the model's calibration, and whether captions must fit too."""
+    """What the comparison needs: the frames, the model's calibration, and whether captions must fit too."""
 
-    pixels: PixelSource
+    store: FrameStore
     calibration: Calibration
     captions: bool
 
@@ -40,11 +41,10 @@ def compare(table: pa.Table, source: SimilaritySource, embedder: Embedder) -> pa
     With a source's caption it is the lower of the two cosines, since both may be trained on. One
     text of both would hide a wrong one behind the right one (benchmarks/alignment.py).
     """
-    store = source.pixels.store()
     rows = table.to_pylist()
     descriptions = [row.pop("description") for row in rows]
     captions = [shown_caption(row.pop("source_caption")) for row in rows]
-    assets = embedder.embed([Item(pixels=store.get(**row)) for row in rows])
+    assets = embedder.embed([Item(pixels=source.store.get(**row)) for row in rows])
     cosines = np.einsum("nd,nd->n", embedder.embed([Item(text=text) for text in descriptions]), assets)
     captioned = [i for i, caption in enumerate(captions) if source.captions and caption is not None]
     if captioned:

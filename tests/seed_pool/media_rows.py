@@ -9,12 +9,12 @@ import pyarrow as pa
 from PIL import Image
 
 from pipeline.config import FrameSettings
+from pipeline.media.frames import FrameStore
 from pipeline.schemas import ASSETS
-from pipeline.seed_pool.measure import PixelSource
 
 
-def source(folder: Path) -> PixelSource:
-    return PixelSource(folder, folder / "cache", FrameSettings())
+def source(folder: Path) -> FrameStore:
+    return FrameStore(folder / "cache", folder, FrameSettings())
 
 
 def picture(folder: Path, name: str, colour: str = "red", **columns: Any) -> dict[str, Any]:

@@ -15,12 +15,12 @@ from PIL import Image
 
 from pipeline.config import DuplicateSettings, FrameSettings, ModelSettings, RunnerSettings, SceneSettings
 from pipeline.errors import UsageError
+from pipeline.media.frames import FrameStore
 from pipeline.runners.local import LocalRunner
 from pipeline.seed_pool.benchmarks import Benchmark, check_names, listing, media_column, parse_benchmark
 from pipeline.seed_pool.copy_search import CopySearch
 from pipeline.seed_pool.exclude import report
 from pipeline.seed_pool.looking import looking
-from pipeline.seed_pool.measure import PixelSource
 from pipeline.seed_pool.probe import probing
 from pipeline.seed_pool.scenes import SplitSettings, scenes
 from pipeline.stage import ROW, Step, live
@@ -48,22 +48,21 @@ class Workplace:
     """A pool of files below one folder, and the search for copies in it."""
 
     def __init__(self, folder: Path, looker: ModelSettings | None = None) -> None:
-        self.root, self.cache, self.looker = folder / "pool", folder / "cache", looker
+        self.root, self.looker = folder / "pool", looker
+        self.store = FrameStore(folder / "cache", self.root, FRAMES)
         self.run = LocalRunner(RunnerSettings(kind="local"))
         self.root.mkdir(parents=True)
-        pixels = PixelSource(self.root, self.cache, FRAMES)
         limits = DuplicateSettings()
-        self.search = CopySearch(self.run, pixels, self.reading, limits, folder / "work", "key", Silent())
+        self.search = CopySearch(self.run, self.store, self.reading, limits, folder / "work", "key", Silent())
 
-    def reading(self, pixels: PixelSource) -> list[Step]:
-        split = SplitSettings(pixels.store(), SceneSettings())
-        return [probing(pixels.store()), scenes(split), looking(pixels, self.looker)]
+    def reading(self, store: FrameStore) -> list[Step]:
+        split = SplitSettings(store, SceneSettings())
+        return [probing(store), scenes(split), looking(store, self.looker)]
 
     def pool(self) -> pa.Table:
         names = sorted(p.name for p in self.root.iterdir())
         table = pa.table({"uri": names, ROW: pa.array(range(len(names)), pa.int64())})
-        pixels = PixelSource(self.root, self.cache, FRAMES)
-        return live(pa.concat_tables(self.run.map(self.reading(pixels), table, Silent())))
+        return live(pa.concat_tables(self.run.map(self.reading(self.store), table, Silent())))
 
     def contaminated(self, *benchmarks: Benchmark) -> tuple[dict[str, str], dict[str, Any]]:
         exclusions = [e for b in benchmarks for e in self.search.read(b)]

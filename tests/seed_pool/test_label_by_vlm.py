@@ -104,7 +104,7 @@ def test_what_does_not_fit_is_a_reject_of_that_asset_alone(tmp_path, reply, reas
 def test_images_and_videos_are_asked_about_with_their_own_trees(tmp_path):
     rows = [picture(tmp_path, "a"), picture(tmp_path, "b"), picture(tmp_path, "c")]
     clip = {**rows[1], "media": "video", "start_s": 1.0, "end_s": 2.5}
-    of(tmp_path).pixels.store().put("b", of(tmp_path).pixels.store().get(**rows[1]))
+    of(tmp_path).store.put("b", of(tmp_path).store.get(**rows[1]))
     vlm_says = (
         json.dumps(GOOD),
         json.dumps({**GOOD, "category": "Artistic/art"}),

@@ -13,7 +13,6 @@ from pipeline.config import FrameSettings, PictureSettings
 from pipeline.media.frames import FrameStore
 from pipeline.media.jpeg import encode_jpeg
 from pipeline.models.protocols import Pixels
-from pipeline.seed_pool.measure import PixelSource
 from pipeline.seed_pool.pictures import PictureSource, judge_pictures, verdict
 from tests.media.stills import picture
 
@@ -101,8 +100,7 @@ def test_a_segment_is_blurred_only_when_all_its_frames_are() -> None:
 
 
 def test_the_stage_reads_the_cached_frames(tmp_path: Path) -> None:
-    source = PixelSource(tmp_path, tmp_path / "cache", FrameSettings())
-    store = FrameStore(source.cache, source.media_root, source.frames)
+    store = FrameStore(tmp_path / "cache", tmp_path, FrameSettings())
     store.put("a1", Pixels((encode_jpeg(scene()),), (0.0,), video=False))
     store.put("a2", Pixels((encode_jpeg(plain(0)), encode_jpeg(plain(0))), (0.0, 1.0), video=True))
     rows = pa.table(
@@ -114,6 +112,6 @@ def test_the_stage_reads_the_cached_frames(tmp_path: Path) -> None:
             "end_s": [None, 2.0],
         }
     )
-    found = judge_pictures(rows, PictureSource(source, LIMITS)).column("reject").to_pylist()
+    found = judge_pictures(rows, PictureSource(store, LIMITS)).column("reject").to_pylist()
     assert found[0] is None
     assert (found[1]["stage"], found[1]["reason"]) == ("pictures", "near_uniform")

@@ -13,7 +13,6 @@ from pipeline.errors import ConfigError
 from pipeline.media.frames import FrameStore
 from pipeline.models.protocols import Pixels, Vectors
 from pipeline.runners.local import LocalRunner
-from pipeline.seed_pool.measure import PixelSource
 from pipeline.seed_pool.recipe import build_seed_pool
 from pipeline.seed_pool.score import ScoreSource, score_assets
 from pipeline.store.shards import read_dataset
@@ -40,9 +39,9 @@ class Given:
 def test_scores_become_a_column_and_the_first_missed_limit_a_reject(tmp_path: Path) -> None:
     scores = [[5.0, 0.5], [4.5, 0.75], [4.25, 0.99], [6.0, 0.8]]
     ids = [f"a{i}" for i in range(len(scores))]
-    source = PixelSource(tmp_path, tmp_path / "cache", FrameSettings())
+    source = FrameStore(tmp_path / "cache", tmp_path, FrameSettings())
     for key in ids:
-        FrameStore(source.cache, source.media_root, source.frames).put(key, Pixels((b"x",), (0.0,), video=False))
+        source.put(key, Pixels((b"x",), (0.0,), video=False))
     nothing = pa.nulls(len(ids), pa.float64())
     rows = pa.table({"asset_id": ids, "uri": ids, "media": ["image"] * 4, "start_s": nothing, "end_s": nothing})
     prompts = {"kind": "zero_shot", "embedder": FAKE, "prompts": ("a",), "against": ("b",)}
