@@ -44,7 +44,7 @@ from pipeline.seed_pool.looking import looking
 from pipeline.seed_pool.measure import PLACE
 from pipeline.seed_pool.probe import probing
 from pipeline.seed_pool.scenes import SplitSettings, scenes
-from pipeline.stage import ROW, Step, live
+from pipeline.stage import Step, live, numbered
 from tests.media.edits import EDITS
 
 CONFIG = Config()
@@ -82,7 +82,7 @@ class Folder:
 
     def table(self) -> pa.Table:
         names = sorted(p.relative_to(self.root).as_posix() for p in self.root.rglob("*") if p.is_file())
-        rows = pa.table({"uri": names, ROW: pa.array(range(len(names)), pa.int64())})
+        rows = numbered(pa.table({"uri": names}))
         return live(pa.concat_tables(RUN.map(reading(self.store), rows, SILENT)))
 
     def search(self) -> CopySearch:

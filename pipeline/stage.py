@@ -145,6 +145,11 @@ def check_columns(stages: Sequence[Step], columns: Iterable[str]) -> None:
         known |= set(stage.adds.names)
 
 
+def numbered(table: pa.Table, first: int = 0) -> pa.Table:
+    """`table` with the column ROW, counted from `first`: what a runner is given."""
+    return table.append_column(ROW, pa.array(range(first, first + len(table)), pa.int64()))
+
+
 def rejects(stage: str, verdicts: Sequence[tuple[str, str] | None]) -> pa.Array:
     """Build the `reject` column: (reason, detail) for a rejected row, None for one that goes on."""
     return pa.array(

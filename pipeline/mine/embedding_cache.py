@@ -19,6 +19,7 @@ from pipeline.media.places import MediaRoot
 from pipeline.media.urls import is_url
 from pipeline.mine.ragged import Ints
 from pipeline.models.protocols import Vectors
+from pipeline.store.shards import shard_paths
 
 SCHEMA = pa.schema([pa.field("key", pa.string()), pa.field("vector", pa.list_(pa.float32()))])
 
@@ -75,7 +76,7 @@ class EmbeddingCache:
 
         keys: unique strings. A damaged file counts as absent and is deleted: it can be made again.
         """
-        for path in sorted(self.folder.glob("part-*.parquet")):
+        for path in shard_paths(self.folder):
             try:
                 at = pc.index_in(pq.read_table(path, columns=["key"]).column("key"), keys)
                 if at.null_count == len(at):

@@ -31,8 +31,9 @@ from pipeline.mine.summary import Tally
 from pipeline.schemas import ASSETS, MINE_REJECTED, TRAIN
 from pipeline.stage import Counts, ModelRef, Progress, Runner
 from pipeline.store.fingerprint import fingerprint
-from pipeline.store.shards import Manifest, read_manifest, write_dataset, write_json
+from pipeline.store.shards import Manifest, finished, write_dataset, write_json
 
+DATASETS = ("train", "rejected")  # what a finished run always has
 SUB_DATASET = ("task_type", "language")
 MOMENTS = "moment_retrieval"  # the task whose documents are spans of one file
 
@@ -120,7 +121,7 @@ def _embed_together(names: Sequence[str], job: _Job) -> None:
     asked: dict[str | None, list[pa.Table]] = {}
     for name in names:
         task = job.task(name)
-        if job.options.overwrite or not _finished(job.out / "mined" / name, job.key(task)):
+        if job.options.overwrite or not finished(job.out / "mined" / name, DATASETS, job.key(task)):
             asked.setdefault(task.media_root, []).append(_contents(task, job.assets))
     for root, tables in asked.items():
         job.embed(pa.concat_tables(tables).combine_chunks(), root)
@@ -131,8 +132,8 @@ def _mine_task(name: str, job: _Job) -> MinedTask:
     task, config, options = job.task(name), job.config, job.options
     folder, work = job.out / "mined" / name, job.out / ".work"
     key = job.key(task)
-    if not options.overwrite and (done := _finished(folder, key)):
-        return _result(folder, done, reused=True)
+    if not options.overwrite and (done := finished(folder, DATASETS, key)):
+        return _result(folder, done.summary, reused=True)
 
     queries, corpus = _embed(task, job)
     documents, guards = _guards(task, corpus, job.assets, config)
@@ -238,18 +239,6 @@ def _hash(table: pa.Table) -> str:
     for batch in table.to_batches(max_chunksize=8192):
         digest.update(json.dumps(batch.to_pylist(), sort_keys=True).encode())
     return digest.hexdigest()
-
-
-def _finished(folder: Path, key: str) -> dict[str, Any] | None:
-    """The summary of a run whose three files all carry `key`; None when any does not."""
-    manifests = [read_manifest(folder / part) for part in ("train", "rejected")]
-    if any(m is None or m.fingerprint != key for m in manifests):
-        return None
-    try:
-        summary: dict[str, Any] = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return summary if summary.get("fingerprint") == key else None
 
 
 def _result(folder: Path, summary: dict[str, Any], reused: bool) -> MinedTask:

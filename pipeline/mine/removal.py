@@ -32,7 +32,7 @@ from pipeline.store.removal import (
     mentioning,
     scrubbed,
 )
-from pipeline.store.shards import Manifest, read_dataset, read_manifest, write_json
+from pipeline.store.shards import Manifest, read_dataset, read_manifest, shard_paths, write_json
 
 Row = dict[str, Any]
 
@@ -79,8 +79,7 @@ def remove_from_mined(folder: Path, removal: Removal, gone: Gone, rewriter: Rewr
     rewriter.losses.append(Loss(f"mined/{folder.name}/train", 0, changed))
     more = pa.Table.from_pylist(bereft, schema=MINE_REJECTED)
     gone_rows += rewriter.rewrite(folder / "rejected", MINE_REJECTED, rejected, more).gone
-    if read_manifest(folder / "relevance") is not None:
-        rewriter.rewrite(folder / "relevance", RELEVANCE, lambda t: _pairs_without(t, gone))
+    rewriter.rewrite(folder / "relevance", RELEVANCE, lambda t: _pairs_without(t, gone))
     touched = bool(changed or gone_rows)
     if touched and not rewriter.dry:
         _summarise(folder, gone)
@@ -119,7 +118,7 @@ def _without(row: Row, removal: Removal, gone: Gone, renamed: Mapping[str, str],
 def _new_groups(folder: Path, removal: Removal, gone: Gone) -> dict[str, str]:
     """New names for near-duplicate groups that bear the id of a document that goes: the least id that stays."""
     left: dict[str, str] = {}
-    for part in sorted((folder / "train").glob("part-*.parquet")):
+    for part in shard_paths(folder / "train"):
         for row in pq.read_table(part, columns=["positives", "negatives"]).to_pylist():
             for d in [*row["positives"], *row["negatives"]]:
                 group, doc_id = d["group_id"], d["doc_id"]
@@ -247,7 +246,7 @@ def _frame_settings(out: Path, folder: Path) -> list[FrameSettings]:
 
 def _sweep(folder: Path, wanted: set[str]) -> int:
     cache, keep, lost = EmbeddingCache(folder), pa.array(sorted(wanted), pa.string()), 0
-    for part in sorted(folder.glob("part-*.parquet")):
+    for part in shard_paths(folder):
         try:
             table = pq.read_table(part)
         except (pa.ArrowException, OSError):  # a damaged file counts as absent

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.errors import DataError
-from pipeline.store.shards import Manifest, read_manifest
+from pipeline.store.shards import Manifest, read_manifest, shard_paths
 
 BATCH_ROWS = 8192
 
@@ -97,7 +97,7 @@ def strings(values: Iterable[str]) -> pa.Array:
 
 
 def _shards(folder: Path) -> list[Path]:
-    shards = sorted(folder.glob("part-*.parquet"))
+    shards = shard_paths(folder)
     if not shards:
         raise DataError(f"{folder} holds no shards; run the command that makes it again")
     return shards

@@ -16,7 +16,7 @@ from pipeline.seed_pool.benchmarks import Benchmark, collections
 from pipeline.seed_pool.comparing import CompareSource, comparing
 from pipeline.seed_pool.duplicates import Compare, find_duplicates
 from pipeline.seed_pool.exclude import Exclusion, find_contaminated
-from pipeline.stage import ROW, Progress, Runner, Step
+from pipeline.stage import Progress, Runner, Step, numbered
 from pipeline.store.resume import chunked, resumable_map
 
 Reading = Callable[[FrameStore], Sequence[Step]]
@@ -74,7 +74,6 @@ class CopySearch:
         stage = comparing(CompareSource(self._store, second, self._limits))
 
         def compare(pairs: pa.Table) -> pa.Table:
-            numbered = pairs.append_column(ROW, pa.array(range(len(pairs)), pa.int64()))
-            return pa.concat_tables(self._run.map([stage], numbered, self._progress))
+            return pa.concat_tables(self._run.map([stage], numbered(pairs), self._progress))
 
         return compare

@@ -55,7 +55,7 @@ from pipeline.seed_pool.taxonomy import Taxonomy, load_taxonomy
 from pipeline.stage import Counts, ModelRef, Progress, Runner, Step
 from pipeline.store.fingerprint import code_of, fingerprint
 from pipeline.store.resume import CHUNK_ROWS, forget, resumable_map
-from pipeline.store.shards import Manifest, read_manifest, write_dataset, write_json
+from pipeline.store.shards import Manifest, finished, write_dataset, write_json
 
 
 @dataclass(frozen=True)
@@ -101,8 +101,8 @@ def build_seed_pool(
     check_names(exclude)
     clear_leftovers(work)
     key = _fingerprint(opened, config, taxonomy, models, exclude)
-    if not overwrite and (done := _finished(folder, key)):
-        return done
+    if not overwrite and (done := finished(folder, ("assets", "rejected"), key)):
+        return SeedPool(folder, done.rows["assets"], done.rows["rejected"], [], reused=True)
 
     shapes, meanings = work / f"structure-{key}", work / f"knowledge-{key}"
     if overwrite:
@@ -202,20 +202,6 @@ def _check_models(config: Config) -> None:
             f"vlm and aligner are both the builtin {config.vlm.model!r}: a model cannot check its own labels; "
             "name another one with --set aligner.model=..."
         )
-
-
-def _finished(folder: Path, key: str) -> SeedPool | None:
-    """The pool of a run whose three files all carry `key`; None when any does not."""
-    assets, rejected = read_manifest(folder / "assets"), read_manifest(folder / "rejected")
-    try:
-        summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    if assets is None or rejected is None:
-        return None
-    if {assets.fingerprint, rejected.fingerprint, summary.get("fingerprint")} != {key}:
-        return None
-    return SeedPool(folder, assets.rows, rejected.rows, [], reused=True)
 
 
 def _sidecar_problems(segments: Rows) -> dict[str, int]:

@@ -22,7 +22,7 @@ from pipeline.schemas import ASSETS, ASSETS_REJECTED
 from pipeline.seed_pool.removed import DETAIL, read_tombstones, write_tombstones
 from pipeline.stage import Counts
 from pipeline.store.removal import REMOVED, STAGE, Removal, Rewriter, is_one_of, scrubbed
-from pipeline.store.shards import read_manifest, write_json
+from pipeline.store.shards import read_manifest, shard_paths, write_json
 
 _PLACE = ["asset_id", "uri", "sha256", "start_s", "end_s"]
 
@@ -56,7 +56,7 @@ def plan(out: Path, assets: Sequence[str], sources: Sequence[str]) -> Removal:
 def _places(pool: Path) -> Iterator[dict[str, Any]]:
     for name in ("assets", "rejected"):
         if read_manifest(pool / name) is not None:
-            for part in sorted((pool / name).glob("part-*.parquet")):
+            for part in shard_paths(pool / name):
                 yield from pq.read_table(part, columns=_PLACE).to_pylist()
 
 
@@ -134,7 +134,7 @@ def _summarise(pool: Path, before: int, left: int) -> None:
         return
     rejected = read_manifest(pool / "rejected")
     kept: Counter[str] = Counter()
-    for part in sorted((pool / "assets").glob("part-*.parquet")):
+    for part in shard_paths(pool / "assets"):
         table = pq.read_table(part, columns=["media", "category"])
         kept.update(
             f"{m}: {c}" for m, c in zip(*(table.column(n).to_pylist() for n in table.column_names), strict=True)

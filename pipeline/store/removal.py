@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.store.shards import read_manifest, write_dataset
+from pipeline.store.shards import read_manifest, shard_paths, write_dataset
 
 STAGE, REMOVED, POSITIVE_REMOVED = "remove", "removed", "positive_removed"
 SCRUBBED = "the detail named something that was taken out"
@@ -98,7 +98,7 @@ class Rewriter:
 
         def changed() -> Iterator[pa.Table]:
             nonlocal gone
-            for part in sorted(folder.glob("part-*.parquet")):
+            for part in shard_paths(folder):
                 table = pq.read_table(part)
                 result = change(table)
                 gone += len(table) - len(result)

@@ -18,7 +18,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.atomic import replacing
-from pipeline.stage import ROW, Progress, Runner, Step
+from pipeline.stage import ROW, Progress, Runner, Step, numbered
+from pipeline.store.shards import shard_paths
 
 FLUSH_ROWS = 2_000
 FLUSH_S = 10.0
@@ -33,7 +34,7 @@ class Shards:
 
     def tables(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
         """One table a shard, at least one; columns: those asked for, None all."""
-        for path in _parts(self.folder):
+        for path in shard_paths(self.folder):
             yield pq.read_table(path, columns=None if columns is None else list(columns))
 
     def read(self, columns: Sequence[str] | None = None) -> pa.Table:
@@ -66,10 +67,10 @@ def resumable_map(
     first = 0
     try:
         for chunk in chunks:
-            numbered = _numbered(chunk, first).slice(max(0, after + 1 - first))
+            rest = _renumbered(chunk, first).slice(max(0, after + 1 - first))
             first += len(chunk)
-            if len(numbered) or (len(chunk) == 0 and not parts):
-                for batch in run.map(stages, numbered, still_open):
+            if len(rest) or (len(chunk) == 0 and not parts):
+                for batch in run.map(stages, rest, still_open):
                     writer.add(batch)
         writer.close()
     finally:
@@ -83,25 +84,21 @@ def _finished(folder: Path) -> tuple[list[Path], int]:
     A shard appears whole, but a machine that lost power may have lost what was in it.
     """
     good, after = [], -1
-    for path in _parts(folder):
+    for path in shard_paths(folder):
         try:
             last = pc.max(pq.read_table(path).column(ROW)).as_py()
         except (pa.ArrowException, OSError, KeyError):
             break
         good.append(path)
         after = after if last is None else int(last)
-    for path in _parts(folder)[len(good) :]:
+    for path in shard_paths(folder)[len(good) :]:
         path.unlink()
     return good, after
 
 
-def _parts(folder: Path) -> list[Path]:
-    return sorted(folder.glob("part-*.parquet"))
-
-
-def _numbered(chunk: pa.Table, first: int) -> pa.Table:
+def _renumbered(chunk: pa.Table, first: int) -> pa.Table:
     plain = chunk.drop_columns([ROW]) if ROW in chunk.column_names else chunk
-    return plain.append_column(ROW, pa.array(range(first, first + len(chunk)), pa.int64()))
+    return numbered(plain, first)
 
 
 class _StillOpen:

@@ -8,7 +8,7 @@ never sees half of one.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from itertools import chain
@@ -67,6 +67,11 @@ def write_dataset(
     return rows
 
 
+def shard_paths(folder: Path) -> list[Path]:
+    """The shards of a data set, in order; none where there is no such folder."""
+    return sorted(folder.glob("part-*.parquet"))
+
+
 def regrouped(tables: Iterable[pa.Table], rows: int) -> Iterator[pa.Table]:
     """The rows of `tables` (at least one, all of one schema) in tables of `rows`, the last one shorter.
 
@@ -98,13 +103,36 @@ def read_manifest(folder: Path) -> Manifest | None:
     return manifest if manifest.complete else None
 
 
+@dataclass(frozen=True)
+class Finished:
+    """What a run that came to its end left in its folder. rows: by data set."""
+
+    rows: dict[str, int]
+    summary: dict[str, Any]
+
+
+def finished(folder: Path, datasets: Sequence[str], key: str) -> Finished | None:
+    """What is in `folder` when its summary.json and the data sets beside it all carry the fingerprint `key`.
+
+    The summary is written last: without it the run was killed. Raises DataError for a damaged manifest.
+    """
+    manifests = [m for name in datasets if (m := read_manifest(folder / name)) is not None and m.fingerprint == key]
+    try:
+        summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    if len(manifests) < len(datasets) or summary.get("fingerprint") != key:
+        return None
+    return Finished({name: m.rows for name, m in zip(datasets, manifests, strict=True)}, summary)
+
+
 def read_dataset(folder: Path, columns: list[str] | None = None) -> pa.Table:
     """All rows, in shard order. Raises DataError when the data set is missing, incomplete or damaged."""
     manifest = read_manifest(folder)
     if manifest is None:
         raise DataError(f"{folder} holds no complete data set; run the command that makes it first")
     try:
-        parts = [pq.read_table(p, columns=columns) for p in sorted(folder.glob("part-*.parquet"))]
+        parts = [pq.read_table(p, columns=columns) for p in shard_paths(folder)]
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{folder} cannot be read: {error}") from error
     if not parts:

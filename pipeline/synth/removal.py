@@ -23,7 +23,7 @@ from pipeline.store.removal import (
     mentioning,
     scrubbed,
 )
-from pipeline.store.shards import read_dataset, read_manifest, write_json
+from pipeline.store.shards import read_dataset, read_manifest, shard_paths, write_json
 from pipeline.synth.recipe import DATASETS
 
 
@@ -97,9 +97,7 @@ def remove_from_task(folder: Path, removal: Removal, gone: Gone, rewriter: Rewri
 
 
 def _counted(folder: Path, summary: dict[str, Any]) -> dict[str, Any]:
-    rows = {
-        name: sum(pq.read_metadata(p).num_rows for p in (folder / name).glob("part-*.parquet")) for name in DATASETS
-    }
+    rows = {name: sum(pq.read_metadata(p).num_rows for p in shard_paths(folder / name)) for name in DATASETS}
     by_type = Counter(read_dataset(folder / "queries", ["task_type"]).column("task_type").to_pylist())
     reasons = Counter(read_dataset(folder / "rejected", ["reason"]).column("reason").to_pylist())
     return {

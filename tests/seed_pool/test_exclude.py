@@ -23,7 +23,7 @@ from pipeline.seed_pool.exclude import report
 from pipeline.seed_pool.looking import looking
 from pipeline.seed_pool.probe import probing
 from pipeline.seed_pool.scenes import SplitSettings, scenes
-from pipeline.stage import ROW, Step, live
+from pipeline.stage import Step, live, numbered
 from tests.media.edits import EDITS
 from tests.media.films import film
 from tests.runners.steps import Silent
@@ -61,7 +61,7 @@ class Workplace:
 
     def pool(self) -> pa.Table:
         names = sorted(p.name for p in self.root.iterdir())
-        table = pa.table({"uri": names, ROW: pa.array(range(len(names)), pa.int64())})
+        table = numbered(pa.table({"uri": names}))
         return live(pa.concat_tables(self.run.map(self.reading(self.store), table, Silent())))
 
     def contaminated(self, *benchmarks: Benchmark) -> tuple[dict[str, str], dict[str, Any]]:

@@ -24,7 +24,7 @@ from pipeline.mine.export.files import Files, span_key
 from pipeline.mine.export.format import Format, Record
 from pipeline.mine.inputs import chosen
 from pipeline.schemas import CONTENT
-from pipeline.stage import ROW, Progress, Runner
+from pipeline.stage import Progress, Runner, numbered
 from pipeline.store.shards import read_dataset, read_manifest, write_json
 
 BATCH_ROWS = 1000
@@ -113,10 +113,8 @@ def _cut(train: pa.Table, source: ClipSource, run: Runner, progress: Progress) -
     wanted = {key for content in _contents(train) if (key := span_key(content)) is not None}
     if not wanted:
         return {}
-    table = files_of(wanted)
-    numbered = table.append_column(ROW, pa.array(range(len(table)), pa.int64()))
     clips: dict[Key, str | MediaError] = {}
-    for batch in run.map([cutting(source)], numbered, progress):
+    for batch in run.map([cutting(source)], numbered(files_of(wanted)), progress):
         for child in batch.drop_columns(["spans"]).to_pylist():
             no, key = child["reject"], (child["uri"], child["start_s"], child["end_s"])
             made = child["clip"] if no is None else MediaError(no["reason"], no["detail"])
