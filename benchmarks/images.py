@@ -30,7 +30,8 @@ from PIL import Image
 from road import Quiet, mixed
 
 from pipeline.config import Config, load_config
-from pipeline.media.frames import FrameStore, decode_jpeg
+from pipeline.media.frames import FrameStore
+from pipeline.media.jpeg import decode_jpeg
 from pipeline.models.load import load
 from pipeline.models.protocols import Item
 from pipeline.runners.local import LocalRunner

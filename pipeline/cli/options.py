@@ -23,8 +23,6 @@ RunnerOption = Annotated[
     str | None, typer.Option("--runner", help="ray, or local: a plain loop for debugging. Same rows either way.")
 ]
 DEFAULT_OUT = Path("data")
-
-
 MediaRootOption = Annotated[
     str | None,
     typer.Option("--media-root", help="The folder or URL where the media lie now, if they moved since."),

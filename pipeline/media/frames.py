@@ -14,13 +14,11 @@ from pipeline.config import FrameSettings
 from pipeline.errors import MediaError
 from pipeline.media.bars import cropped
 from pipeline.media.decode import read_image
-from pipeline.media.jpeg import decode_jpeg as decode_jpeg
 from pipeline.media.jpeg import encode_jpeg, small_jpeg
 from pipeline.media.places import MediaRoot, Place
 from pipeline.media.remote import FETCHED, Remote
 from pipeline.media.sampling import Sampler
-from pipeline.media.uris import resolve as resolve
-from pipeline.media.uris import to_uri as to_uri
+from pipeline.media.uris import resolve
 from pipeline.media.urls import is_url
 from pipeline.media.videos import Frame, open_video
 from pipeline.models.protocols import Pixels

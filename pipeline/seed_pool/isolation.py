@@ -12,7 +12,7 @@ from pipeline.media.members import Member
 from pipeline.media.places import Place, root_of
 from pipeline.media.sandbox import decoder
 
-GRACE_S = 30.0  # for starting the process, and for a decoder to notice its own limit first
+GRACE_S = 30.0  # for a decoder to notice its own limit first
 
 
 def apart(function: Callable[[Any], Any], argument: Any, limit_s: float, settings: FrameSettings) -> Any:

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.media.facts import Facts
-from pipeline.media.frames import decode_jpeg
+from pipeline.media.jpeg import decode_jpeg
 from pipeline.models.protocols import Classifier, Vectors
 from pipeline.seed_pool.describe import describe
 from pipeline.seed_pool.label import ADDS, NAME, LabelSource, unsure

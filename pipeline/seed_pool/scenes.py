@@ -10,7 +10,8 @@ import pyarrow as pa
 from pipeline.config import SceneSettings
 from pipeline.errors import MediaError
 from pipeline.media.fingerprint import perceptual_hash
-from pipeline.media.frames import FrameStore, decode_jpeg, sample
+from pipeline.media.frames import FrameStore, sample
+from pipeline.media.jpeg import decode_jpeg
 from pipeline.media.scenes import iterate_segments
 from pipeline.media.videos import decode_limit_s
 from pipeline.models.protocols import Pixels

@@ -7,8 +7,10 @@ import pytest
 
 from pipeline.config import FrameSettings, SceneSettings
 from pipeline.errors import MediaError
-from pipeline.media.frames import FrameStore, decode_jpeg, resolve, sample, thumbnail, to_uri
+from pipeline.media.frames import FrameStore, sample, thumbnail
+from pipeline.media.jpeg import decode_jpeg
 from pipeline.media.scenes import scan
+from pipeline.media.uris import resolve, to_uri
 from tests.media.stills import SIZE, encoded, picture, video
 
 SETTINGS = FrameSettings(sample_fps=4)

@@ -14,7 +14,7 @@ from pipeline.media.object_stores import Blob, Folder, listed
 from pipeline.media.remote import Remote
 from pipeline.media.urls import Url
 from pipeline.seed_pool.sources.containers import inside
-from pipeline.seed_pool.sources.rows import Found
+from pipeline.seed_pool.sources.rows import Found, folder_label
 from pipeline.seed_pool.sources.sidecars import by_stem
 
 
@@ -50,7 +50,7 @@ class BucketSource:
             elif PurePosixPath(uri).suffix.lower() in CONTAINER_SUFFIXES:
                 yield from self._container(uri, sidecars)
             else:
-                yield Found(uri, None, self._label(uri), sidecars)
+                yield Found(uri, None, folder_label(uri, self.settings), sidecars)
         if not any_yet:
             raise UsageError(f"there is nothing below {self.url}; name a prefix that holds images or videos")
 
@@ -61,14 +61,9 @@ class BucketSource:
             yield Found(uri, (error.reason, error.detail))
             return
         if container_kind(path) is None:
-            yield Found(uri, None, self._label(uri), sidecars)
+            yield Found(uri, None, folder_label(uri, self.settings), sidecars)
         else:
             yield from inside(path, uri, self.settings)
-
-    def _label(self, uri: str) -> dict[str, str | None]:
-        """The name of the folder a medium lies in, where that is its label."""
-        parent = PurePosixPath(uri).parent.name
-        return {"given_label": parent} if self.settings.folder_labels and parent else {}
 
     def identities(self) -> Iterator[Any]:
         for uri, blobs, sidecars in self._walk(self.url, ""):

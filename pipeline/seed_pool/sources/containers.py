@@ -14,7 +14,7 @@ from pipeline.config import SourceSettings
 from pipeline.errors import MediaError
 from pipeline.media.members import Entry, arrow_batches, container_kind, tar_entries
 from pipeline.seed_pool.sources.columns import Columns
-from pipeline.seed_pool.sources.rows import Found
+from pipeline.seed_pool.sources.rows import Found, folder_label
 from pipeline.seed_pool.sources.sidecars import by_stem
 
 _BATCH_ROWS = 256
@@ -52,9 +52,8 @@ def _tar(path: Path, uri: str, settings: SourceSettings) -> Iterator[Found]:
     else:
         yield Found(uri, (failure.reason, f"{failure.detail}; its first {len(media)} members have rows of their own"))
     for name in media:
-        folder = PurePosixPath(name).parent.name
-        known = {"given_label": folder if settings.folder_labels and folder else None}
-        yield Found(f"{uri}/{name}", _unusable(entries[name]), known, [f"{uri}/{s}" for s in sidecars.get(name, [])])
+        beside = [f"{uri}/{s}" for s in sidecars.get(name, [])]
+        yield Found(f"{uri}/{name}", _unusable(entries[name]), folder_label(name, settings), beside)
     for name in repeated:
         yield Found(f"{uri}/{name}", ("repeated_member", "the tar holds this name twice; the first one counts"))
 

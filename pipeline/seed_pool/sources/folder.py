@@ -16,7 +16,7 @@ from pipeline.media.opening import open_medium
 from pipeline.media.places import identity
 from pipeline.media.uris import resolve, to_uri
 from pipeline.seed_pool.sources.containers import inside
-from pipeline.seed_pool.sources.rows import Found
+from pipeline.seed_pool.sources.rows import Found, folder_label
 from pipeline.seed_pool.sources.sidecars import by_stem
 
 _NO_FILES = frozenset({"not_a_file", "broken_link", "link_loop", "outside_media_root"})
@@ -50,16 +50,11 @@ class FolderSource:
             if verdict is None and _is_container(path):
                 yield from inside(path, uri, self.settings)
             else:
-                yield Found(uri, verdict, self._label(path), [to_uri(s, self.root) for s in sidecars])
+                yield Found(uri, verdict, folder_label(uri, self.settings), [to_uri(s, self.root) for s in sidecars])
         if not any_yet:
             raise UsageError(
                 f"input folder {self.root} is empty; put images (jpg, png, webp, ...) or videos (mp4, mkv, ...) in it"
             )
-
-    def _label(self, path: Path) -> dict[str, str | None]:
-        """The name of the folder a medium lies in, where that is its label."""
-        labelled = self.settings.folder_labels and path.parent != self.root
-        return {"given_label": to_uri(path.parent, self.root).rpartition("/")[2]} if labelled else {}
 
     def identities(self) -> Iterator[Any]:
         for path, sidecars in self._walk(self.root):

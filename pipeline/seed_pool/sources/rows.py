@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
 import pyarrow as pa
 
+from pipeline.config import SourceSettings
 from pipeline.schemas import ASSETS, REJECT
 from pipeline.stage import rejects
 
@@ -34,6 +35,12 @@ class Found:
     verdict: tuple[str, str] | None = None
     known: dict[str, str | None] = field(default_factory=dict)  # of KNOWN
     sidecars: Sequence[str] = ()
+
+
+def folder_label(name: str, settings: SourceSettings) -> dict[str, str | None]:
+    """What the folder of a medium says of it, where folders are labels. name: relative to the root or the tar."""
+    folder = PurePosixPath(name).parent.name
+    return {"given_label": folder} if settings.folder_labels and folder else {}
 
 
 class Source(Protocol):
