@@ -61,7 +61,11 @@ def _pair(brightest: NDArray[np.float32]) -> tuple[float, float]:
 def cropped(pixels: Pixels) -> Pixels:
     """The frames without the bars that all of them have; the very same where there are none."""
     pictures = [decode_jpeg(frame) for frame in pixels.frames]
-    bars = measured_bars([small_luma(picture) for picture in pictures])
+    return without(measured_bars([small_luma(picture) for picture in pictures]), pixels, pictures)
+
+
+def without(bars: Bars, pixels: Pixels, pictures: Sequence[Picture]) -> Pixels:
+    """The frames without `bars`; the very same where there are none. pictures: the decoded frames of `pixels`."""
     if bars.share == 0:
         return pixels
     return Pixels(tuple(encode_jpeg(_inside(picture, bars)) for picture in pictures), pixels.times_s, pixels.video)

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.media.luma import contrast
 from pipeline.models.protocols import Picture
 
 CELLS = (32, 24)  # across and down
@@ -49,7 +50,7 @@ class Look:
 def look(time_s: float, picture: Picture, before: Look | None) -> Look:
     """Of the picture that `tiny` gives, and of the frame before it."""
     change = 0.0 if before is None else difference(picture, before.picture)
-    return Look(time_s, picture, picture.astype(np.float64).ravel(), float(cv2.meanStdDev(picture)[1].max()), change)
+    return Look(time_s, picture, picture.astype(np.float64).ravel(), contrast(picture), change)
 
 
 def difference(a: Picture, b: Picture) -> float:

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.media.images import fit
 from pipeline.models.protocols import Picture
 
 Luma = NDArray[np.float32]  # [height, width], 0..255
@@ -21,11 +22,9 @@ def small_luma(picture: Picture) -> Luma:
     return small(picture).astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
 
 
-def small(picture: Picture) -> Picture:
-    """A picture scaled down to 160 px; one that is no larger stays as it is."""
-    height, width = picture.shape[:2]
-    scale = min(1.0, _SIDE_PX / max(height, width))
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+def small(picture: Picture, side_px: int = _SIDE_PX) -> Picture:
+    """A picture scaled down to 160 px, or to `side_px`; one that is no larger stays as it is."""
+    size = fit(picture.shape[1], picture.shape[0], side_px)
     return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 

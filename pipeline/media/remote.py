@@ -15,7 +15,7 @@ from pipeline.media.exclusive import making
 from pipeline.media.members import Member, container_kind
 from pipeline.media.object_stores import Blob
 from pipeline.media.places import Place
-from pipeline.media.urls import Url, allowed, below, containers, parsed
+from pipeline.media.urls import Url, allowed, below, containers, not_allowed, parsed
 
 FETCHED = "fetched"  # the folder of the cache
 _SUFFIX = re.compile(r"\.[a-z0-9]{1,8}")
@@ -54,7 +54,7 @@ class Remote:
         fetch_failed, opted_out; OSError when the disk is full.
         """
         if not allowed(url, self.allow):
-            raise MediaError("not_allowed", f"{url.scheme}://{url.host} is none of what frames.fetch.allow names")
+            raise not_allowed(url)
         blob = None if url.web else object_stores.look(url, self.settings)
         if blob is None and not url.web:
             raise MediaError("missing", f"bucket {url.host!r} has a folder of this name, and no object")

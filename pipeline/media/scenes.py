@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pipeline.config import FrameSettings, SceneSettings
 from pipeline.errors import MediaError
-from pipeline.media.bars import cropped, measured_bars
+from pipeline.media.bars import measured_bars, without
 from pipeline.media.cuts import Seen, find_cuts
 from pipeline.media.jpeg import decode_jpeg
 from pipeline.media.luma import bright_luma, contrast, motion, small, small_luma
@@ -129,19 +129,21 @@ class _Scene:
         return part
 
     def _judged(self, start_s: float, end_s: float, pixels: Pixels, failure: Reject | None) -> Segment:
-        pictures = [small(decode_jpeg(frame)) for frame in pixels.frames]
-        lumas = [small_luma(picture) for picture in pictures]
+        pictures = [decode_jpeg(frame) for frame in pixels.frames]
+        smalls = [small(picture) for picture in pictures]
+        lumas = [small_luma(picture) for picture in smalls]
+        bars = measured_bars(lumas)
         still_from_s, still_s = self._stillness.longest(start_s, end_s)
         measured = Measured(
             duration_s=end_s - start_s,
             luma_p99=bright_luma(lumas),
-            contrast=max(contrast(picture) for picture in pictures),
+            contrast=max(contrast(picture) for picture in smalls),
             motion=motion(lumas) or 0.0,
-            bar_share=measured_bars(lumas).share,
+            bar_share=bars.share,
             still_from_s=still_from_s,
             still_s=still_s,
         )
-        pixels = cropped(pixels) if self._frame_settings.crop_bars else pixels
+        pixels = without(bars, pixels, pictures) if self._frame_settings.crop_bars else pixels
         return Segment(start_s, end_s, pixels, measured, failure or verdict(measured, self._settings))
 
 

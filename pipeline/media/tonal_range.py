@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.media.images import fit
+from pipeline.media.luma import small
 from pipeline.models.protocols import Picture
 
 _SIDE_PX = 256  # noise averages out, a line of text stays
@@ -30,10 +30,9 @@ class TonalRange:
 
 def tonal_range(picture: Picture) -> TonalRange:
     """Measure a uint8 [H, W, 3] RGB picture."""
-    size = fit(picture.shape[1], picture.shape[0], _SIDE_PX)
-    small = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
-    channels = [_histogram(small[..., i]) for i in range(3)]
-    luma = _histogram(np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.uint8))
+    seen = small(picture, _SIDE_PX)
+    channels = [_histogram(seen[..., i]) for i in range(3)]
+    luma = _histogram(np.asarray(cv2.cvtColor(seen, cv2.COLOR_RGB2GRAY), np.uint8))
     share = luma[luma > 0] / luma.sum()
     return TonalRange(
         contrast=float(max(_percentile(c, 100 - _FEW) - _percentile(c, _FEW) for c in channels)),

@@ -124,6 +124,11 @@ def allowed(url: Url, allow: Sequence[str]) -> bool:
     return False
 
 
+def not_allowed(url: Url) -> MediaError:
+    """The error for a URL that is not `allowed`."""
+    return MediaError("not_allowed", f"{url.scheme}://{url.host} is none of what frames.fetch.allow names")
+
+
 def containers(url: Url) -> Iterator[tuple[Url, str]]:
     """The URLs, from the shortest, that may be a container of which `url` names a member; and the member's name."""
     parts = url.path.split("/")

@@ -20,7 +20,7 @@ from pipeline.config import FetchSettings
 from pipeline.errors import MediaError
 from pipeline.media.connections import connecting
 from pipeline.media.deadline import Deadline
-from pipeline.media.urls import Url, allowed, parsed
+from pipeline.media.urls import Url, allowed, not_allowed, parsed
 
 _BLOCK_BYTES = 1 << 18
 _BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -90,7 +90,7 @@ def _answer(
     for _ in range(settings.max_redirects + 1):
         deadline.check()
         if not (url.web and allowed(url, allow)):
-            raise MediaError("not_allowed", f"{url.scheme}://{url.host} is none of what frames.fetch.allow names")
+            raise not_allowed(url)
         with connecting(url, settings.private_addresses, deadline) as manager:
             response = manager.request(
                 "GET", str(url), headers=headers, redirect=False, retries=False, preload_content=False, timeout=timeout

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -15,8 +15,6 @@ from pipeline.seed_pool.sources.rows import STAGE as DISCOVER
 from pipeline.stage import ROW, Counts, Progress, Step, Stopwatch, counts, dead, live
 from pipeline.store.resume import CHUNK_ROWS, Shards
 from pipeline.store.shards import regrouped
-
-Positions = NDArray[np.int64]  # of rows
 
 
 class Tally:
@@ -32,7 +30,7 @@ class Tally:
         by_source = pc.fill_null(pc.equal(pc.struct_field(table.column("reject"), "stage"), DISCOVER), False)
         if not self.counts:
             found = pc.count_distinct(table.column(ROW)).as_py()
-            self.counts.append(Counts(DISCOVER, found, found, _reasons(table.filter(by_source)), 0.0))
+            self.counts.append(Counts(DISCOVER, found, found, _reasons(table.filter(by_source).column("reject")), 0.0))
         self.counts += counts(stages, table.filter(pc.invert(by_source)), self.watch.seconds)
 
 
@@ -50,23 +48,26 @@ class Rows:
     def step(self, name: str, tally: Tally, reads: Sequence[str], decide: Callable[[pa.Table], pa.Array]) -> None:
         """Let a pool step see `reads` of the live rows and give each a reject or null."""
         began = time.perf_counter()
-        going_on = self._going_on()
+        rejected = self._rejected()
+        going_on = np.flatnonzero(~rejected)
         decided = decide(self.read(reads).take(pa.array(going_on)))
-        new = np.flatnonzero(pc.is_valid(decided).to_numpy(zero_copy_only=False))
-        self._remember(going_on[new], decided.take(pa.array(new)))
+        place = np.full(len(rejected), -1, np.int64)
+        place[going_on] = np.arange(len(going_on))
+        verdicts = decided.take(pa.array(place, mask=place < 0))
+        self.verdicts = verdicts if self.verdicts is None else pc.coalesce(self.verdicts, verdicts)
         seconds = round(time.perf_counter() - began, 3)
-        reasons = Counter(pc.struct_field(decided.take(pa.array(new)), "reason").to_pylist())
-        tally.counts.append(Counts(name, len(going_on), len(going_on), dict(sorted(reasons.items())), seconds))
+        tally.counts.append(Counts(name, len(going_on), len(going_on), _reasons(decided.drop_null()), seconds))
 
     def live(self, columns: Sequence[str]) -> pa.Table:
         """Narrow columns of the rows without any reject."""
-        return self.read(columns).take(pa.array(self._going_on()))
+        return self.read(columns).take(pa.array(np.flatnonzero(~self._rejected())))
 
-    def _going_on(self) -> Positions:
+    def _rejected(self) -> NDArray[np.bool_]:
+        """Whether each row has a reject."""
         rejected = pc.is_valid(self.read(["reject"]).column("reject")).combine_chunks()
         if self.verdicts is not None:
             rejected = pc.or_(rejected, pc.is_valid(self.verdicts))
-        return np.flatnonzero(~rejected.to_numpy(zero_copy_only=False))
+        return np.asarray(rejected.to_numpy(zero_copy_only=False))
 
     def alive(self) -> Iterator[pa.Table]:
         """The rows without any reject, a chunk at a time, at least one table."""
@@ -78,12 +79,7 @@ class Rows:
 
     def categories(self) -> dict[str, int]:
         """Live rows by medium and category."""
-        found: Counter[str] = Counter()
-        for table in self._tables(["media", "category", "reject"]):
-            rows = live(table)
-            pairs = zip(rows.column("media").to_pylist(), rows.column("category").to_pylist(), strict=True)
-            found.update(f"{media}: {category}" for media, category in pairs)
-        return dict(sorted(found.items()))
+        return by_category(live(table) for table in self._tables(["media", "category", "reject"]))
 
     def _tables(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
         first = 0
@@ -95,13 +91,15 @@ class Rows:
             first += len(table)
             yield table
 
-    def _remember(self, rows: Positions, rejects: pa.Array) -> None:
-        n = len(self.read([ROW]))
-        place = np.full(n, -1, np.int64)
-        place[rows] = np.arange(len(rows))
-        decided = rejects.take(pa.array(place, mask=place < 0))
-        self.verdicts = decided if self.verdicts is None else pc.coalesce(self.verdicts, decided)
+
+def by_category(tables: Iterable[pa.Table]) -> dict[str, int]:
+    """Assets by medium and category, sorted; tables: with the columns `media` and `category`."""
+    found: Counter[str] = Counter()
+    for table in tables:
+        pairs = zip(table.column("media").to_pylist(), table.column("category").to_pylist(), strict=True)
+        found.update(f"{media}: {category}" for media, category in pairs)
+    return dict(sorted(found.items()))
 
 
-def _reasons(rejected: pa.Table) -> dict[str, int]:
-    return dict(sorted(Counter(pc.struct_field(rejected.column("reject"), "reason").to_pylist()).items()))
+def _reasons(rejects: pa.Array | pa.ChunkedArray) -> dict[str, int]:
+    return dict(sorted(Counter(pc.struct_field(rejects, "reason").to_pylist()).items()))

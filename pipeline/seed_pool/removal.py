@@ -5,7 +5,6 @@ from __future__ import annotations
 import fnmatch
 import json
 import re
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from pipeline.errors import UsageError
 from pipeline.media.remote import FETCHED, Remote
 from pipeline.media.urls import is_url
 from pipeline.schemas import ASSETS, ASSETS_REJECTED
+from pipeline.seed_pool.passes import by_category
 from pipeline.seed_pool.removed import DETAIL, read_tombstones, write_tombstones
 from pipeline.stage import Counts
 from pipeline.store.removal import REMOVED, STAGE, Removal, Rewriter, is_one_of, scrubbed
@@ -133,19 +133,14 @@ def _summarise(pool: Path, before: int, left: int) -> None:
     except FileNotFoundError:
         return
     rejected = read_manifest(pool / "rejected")
-    kept: Counter[str] = Counter()
-    for part in shard_paths(pool / "assets"):
-        table = pq.read_table(part, columns=["media", "category"])
-        kept.update(
-            f"{m}: {c}" for m, c in zip(*(table.column(n).to_pylist() for n in table.column_names), strict=True)
-        )
+    assets = (pq.read_table(part, columns=["media", "category"]) for part in shard_paths(pool / "assets"))
     summary["counts"] = [c for c in summary.get("counts", []) if c["stage"] != STAGE] + [
         _counts(summary.get("counts", []), before, left)
     ]
     summary |= {
         "kept": left,
         "rejected": rejected.rows if rejected else 0,
-        "category_after": dict(sorted(kept.items())),
+        "category_after": by_category(assets),
     }
     write_json(path, summary)
 
