@@ -33,7 +33,7 @@ def sample(place: Place, media: str, start_s: float | None, end_s: float | None,
     """The frames that stand for an image, or for the span start_s..end_s of a video.
 
     media: "image" or "video". A null start means the beginning, a null end the end of the file.
-    Frames are those that `scenes.scan` takes of a segment with this span. A span that holds no
+    Frames are those that `scenes.iterate_segments` takes of a segment with this span. A span that holds no
     frame (a key frame has start_s = end_s) gives the one on display at its start.
     Raises MediaError; no_frames when the span lies behind the end.
     """

@@ -44,20 +44,6 @@ class Segment:
     reject: Reject | None
 
 
-@dataclass(frozen=True)
-class Scan:
-    """A whole video: segments in order, without overlap or gap, from 0 to duration_s."""
-
-    segments: tuple[Segment, ...]
-    duration_s: float
-
-
-def scan(place: Place, frame_settings: FrameSettings, scene_settings: SceneSettings) -> Scan:
-    """Split a video; see `iterate_segments`, which does not hold all segments in memory."""
-    segments = tuple(iterate_segments(place, frame_settings, scene_settings))
-    return Scan(segments, segments[-1].end_s)
-
-
 def iterate_segments(place: Place, frame_settings: FrameSettings, scene_settings: SceneSettings) -> Iterator[Segment]:
     """Yield the segments of a video, at least one, as the decoder passes them.
 

@@ -11,9 +11,9 @@ from pipeline.errors import MediaError
 from pipeline.media.clips import cut
 from pipeline.media.frames import sample
 from pipeline.media.probe import probe
-from pipeline.media.scenes import scan
 from pipeline.media.videos import open_video
 from tests.media.films import shown
+from tests.media.scans import scan
 from tests.media.stills import SIZE, encoded, picture
 
 AS_VIDEO = FrameSettings(animations="video", sample_fps=4)

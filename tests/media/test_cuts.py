@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from pipeline.config import FrameSettings, SceneSettings
 from pipeline.errors import MediaError
 from pipeline.media import videos
-from pipeline.media.scenes import Measured, Scan, scan, verdict
+from pipeline.media.scenes import Measured, verdict
 from tests.media.films import FPS, Picture, film, noise_scene, still_scene, textured_still, written
 from tests.media.odd_files import damaged_movie, movie
+from tests.media.scans import Scan, scan
 
 FRAMES = FrameSettings(max_side_px=64)
 LIMITS = SceneSettings()

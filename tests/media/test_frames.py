@@ -9,8 +9,8 @@ from pipeline.config import FrameSettings, SceneSettings
 from pipeline.errors import MediaError
 from pipeline.media.frames import FrameStore, sample, thumbnail
 from pipeline.media.jpeg import decode_jpeg
-from pipeline.media.scenes import scan
 from pipeline.media.uris import resolve, to_uri
+from tests.media.scans import scan
 from tests.media.stills import SIZE, encoded, picture, video
 
 SETTINGS = FrameSettings(sample_fps=4)

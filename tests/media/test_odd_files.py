@@ -18,9 +18,9 @@ from pipeline.media.decode import read_image
 from pipeline.media.fingerprint import file_sha256
 from pipeline.media.probe import probe
 from pipeline.media.reasons import REASONS
-from pipeline.media.scenes import scan
 from tests.media.films import shown
 from tests.media.odd_files import FILES, locked, movie, photo
+from tests.media.scans import scan
 from tests.media.stills import encoded
 
 SETTINGS = FrameSettings(max_side_px=64)

@@ -11,9 +11,9 @@ from pipeline.config import FrameSettings, SceneSettings
 from pipeline.media import sampling
 from pipeline.media.frames import sample
 from pipeline.media.sampling import on_grid, step_s
-from pipeline.media.scenes import scan
 from pipeline.models.protocols import Pixels
 from tests.media.films import FPS, film, noise_scene, written
+from tests.media.scans import scan
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from pipeline.config import FrameSettings, SceneSettings
 from pipeline.errors import MediaError
 from pipeline.media.frames import sample
 from pipeline.media.jpeg import decode_jpeg
-from pipeline.media.scenes import Scan, scan
 from tests.media.films import FPS, Picture, film, noise_scene, written
+from tests.media.scans import Scan, scan
 from tests.media.stills import still_video, video
 
 FRAMES = FrameSettings(sample_fps=4)

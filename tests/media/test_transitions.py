@@ -15,9 +15,9 @@ from pipeline.config import FrameSettings, SceneSettings
 from pipeline.media import cuts
 from pipeline.media.cells import correlation, tiny
 from pipeline.media.dissolves import mixture
-from pipeline.media.scenes import scan
 from pipeline.media.transitions import Transitions
 from tests.media.films import FPS, SIZE, Picture, film, noise_scene, turned, written
+from tests.media.scans import scan
 
 DETECTORS = pytest.mark.parametrize("detector", ["content", "adaptive"])
 
