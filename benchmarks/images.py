@@ -29,7 +29,8 @@ import torch
 from PIL import Image
 from road import Quiet, mixed
 
-from pipeline.config import Config, load_config
+from pipeline.config import Config
+from pipeline.config_file import load_config
 from pipeline.media.frames import FrameStore
 from pipeline.media.jpeg import decode_jpeg
 from pipeline.models.load import load

@@ -20,7 +20,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from pipeline.config import FrameSettings, load_config
+from pipeline.config import FrameSettings
+from pipeline.config_file import load_config
 from pipeline.errors import MediaError
 from pipeline.media.decode import read_image
 from pipeline.media.jpeg import decode_jpeg, encode_jpeg

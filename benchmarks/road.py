@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from pipeline.config import load_config
+from pipeline.config_file import load_config
 from pipeline.models.load import load
 from pipeline.runners.local import LocalRunner
 from pipeline.seed_pool.recipe import build_seed_pool

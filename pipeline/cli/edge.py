@@ -14,7 +14,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from pipeline.config import Config, ModelSettings, RunnerSettings, ScorerSettings, load_config
+from pipeline.config import Config, ModelSettings, RunnerSettings, ScorerSettings
+from pipeline.config_file import load_config
 from pipeline.errors import SeedmineError, UsageError
 from pipeline.media.urls import is_url
 from pipeline.models.load import load

@@ -27,6 +27,15 @@ def failure(command: str, *arguments: object) -> tuple[int, str]:
     return code, lines[0]
 
 
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """An input that holds a file, and no more than that."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "a.jpg").write_bytes(b"x")
+    return folder
+
+
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     code, line = failure("seed-pool", "build", tmp_path / "gone", "--out", tmp_path / "out", "--runner", "local")
     assert code == 2
@@ -40,10 +49,8 @@ def test_an_empty_folder_is_named(tmp_path: Path) -> None:
     assert "is empty; put images" in line
 
 
-def test_a_benchmark_that_is_not_there_is_named(tmp_path: Path) -> None:
-    (tmp_path / "in").mkdir()
-    (tmp_path / "in/a.jpg").write_bytes(b"")
-    code, line = failure("seed-pool", "build", tmp_path / "in", "--out", tmp_path / "out", "--exclude", "Bench=/gone")
+def test_a_benchmark_that_is_not_there_is_named(folder: Path, tmp_path: Path) -> None:
+    code, line = failure("seed-pool", "build", folder, "--out", tmp_path / "out", "--exclude", "Bench=/gone")
     assert code == 2
     assert "--exclude Bench=/gone: /gone does not exist" in line
 
@@ -56,20 +63,16 @@ def test_an_output_inside_the_input_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("address", ["nowhere", "127.0.0.1:9"])
-def test_a_ray_cluster_that_is_not_there_is_named_at_once(tmp_path: Path, address: str) -> None:
-    (tmp_path / "in").mkdir()
-    (tmp_path / "in" / "a.jpg").write_bytes(b"x")
+def test_a_ray_cluster_that_is_not_there_is_named_at_once(folder: Path, tmp_path: Path, address: str) -> None:
     where = ("--out", tmp_path / "out", "--set", f"runner.address={address}")
-    code, line = failure("seed-pool", "build", tmp_path / "in", *where)
+    code, line = failure("seed-pool", "build", folder, *where)
     assert code == 2
     assert f"no Ray cluster answers at runner.address '{address}'" in line
 
 
-def test_a_model_that_would_check_its_own_labels_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "in").mkdir()
-    (tmp_path / "in" / "a.jpg").write_bytes(b"x")
+def test_a_model_that_would_check_its_own_labels_is_refused(folder: Path, tmp_path: Path) -> None:
     where = ("--out", tmp_path / "out", "--runner", "local", "--set", "vlm.model=lite0")
-    code, line = failure("seed-pool", "build", tmp_path / "in", *where)
+    code, line = failure("seed-pool", "build", folder, *where)
     assert code == 2
     assert "a model cannot check its own labels" in line
 

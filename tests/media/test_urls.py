@@ -4,7 +4,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pipeline.config import FetchSettings, parse_config
+from pipeline.config import FetchSettings
+from pipeline.config_file import parse_config
 from pipeline.errors import ConfigError, MediaError
 from pipeline.media.urls import Url, allowed, below, containers, is_url, parsed
 

@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.config import Config, FrameSettings, SceneSettings, parse_config
+from pipeline.config import Config, FrameSettings, SceneSettings
+from pipeline.config_file import parse_config
 from pipeline.media.frames import FrameStore
 from pipeline.media.videos import Frame, Video
 from pipeline.runners.local import LocalRunner

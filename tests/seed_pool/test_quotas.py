@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.config import RebalanceSettings, load_config
+from pipeline.config import RebalanceSettings
+from pipeline.config_file import load_config
 from pipeline.errors import ConfigError
 from pipeline.seed_pool.quotas import QWEN3_VL, Quota, largest_total, overlap, quotas, rounded, targets
 from pipeline.seed_pool.taxonomy import Category, Taxonomy, load_taxonomy

@@ -8,7 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
-from pipeline.config import Config, FrameSettings, ModelSettings, RunnerSettings, ScorerSettings, load_config
+from pipeline.config import Config, FrameSettings, ModelSettings, RunnerSettings, ScorerSettings
+from pipeline.config_file import load_config
 from pipeline.errors import ConfigError
 from pipeline.media.frames import FrameStore
 from pipeline.models.protocols import Pixels, Vectors
