@@ -50,7 +50,7 @@ def grown(assets: pa.Table, size: int, distinct: bool) -> pa.Table:
 
 def checked(spec: TaskSpec, pool: pa.Table, settings: SynthSettings) -> pa.Table:
     """What the check stage hands over: the input of the assembling."""
-    annotation = Annotation(spec.name, settings, FrameSettings(), Path(), Path())
+    annotation = Annotation(spec.name, settings, FrameSettings(), Path(), Path(), 0)
     rows = apply_step(by_facts(annotation), subjects(pool, spec, ["en"]))
     return apply_step(checking(Checking(spec.name, settings)), rows)
 

@@ -383,8 +383,10 @@ CALIBRATIONS = {
 }
 
 
-class ModelSettings(Settings):
-    adapter: Literal["builtin", "open_clip", "sentence_transformers", "fake"] = "builtin"
+class AnyModel(Settings):
+    """What the settings of every model say."""
+
+    adapter: str = "builtin"
     """Who runs the model."""
     model: str = "lite2"
     """Which model the adapter loads: a name it knows or a local folder."""
@@ -392,6 +394,13 @@ class ModelSettings(Settings):
     """Items a call."""
     threads: int = Field(1, ge=1)
     """CPU threads a loaded copy of the model uses."""
+
+
+class ModelSettings(AnyModel):
+    """An embedder."""
+
+    adapter: Literal["builtin", "open_clip", "sentence_transformers", "fake"] = "builtin"
+    """Who runs the model."""
     calibration: Calibration | None = None
     """From its cosines to scores; none means the one known of a builtin model, else the cosine itself."""
 
@@ -399,6 +408,19 @@ class ModelSettings(Settings):
     def score_map(self) -> Calibration:
         """The calibration in force."""
         return self.calibration or CALIBRATIONS.get((self.adapter, self.model), Calibration())
+
+
+class VlmSettings(AnyModel):
+    """The annotator: a vision-language model, or the builtin one that speaks of measurements. Docs: docs/vlm.md."""
+
+    adapter: Literal["builtin", "fake"] = "builtin"
+    """Who runs the model."""
+    temperature: float = Field(0.7, ge=0, le=2)
+    """Of sampling; 0 takes the likeliest word each time. Qwen3-VL recommends 0.7 with top_p 0.8."""
+    top_p: float = Field(0.8, gt=0, le=1)
+    """Words from the most likely ones that together have this probability."""
+    max_output_tokens: int = Field(2048, ge=1)
+    """A longer reply is cut off and rejected as `reply_truncated`."""
 
 
 class ScorerSettings(Settings):
@@ -477,7 +499,7 @@ class Config(Settings):
     seed_pool: SeedPoolSettings = SeedPoolSettings()
     synth: SynthSettings = SynthSettings()
     mine: MineSettings = MineSettings()
-    vlm: ModelSettings = ModelSettings()
+    vlm: VlmSettings = VlmSettings()
     """The annotator: labels assets and fills the tasks."""
     aligner: ModelSettings = ModelSettings(model="lite0")
     """Checks descriptions against pixels; another model than the annotator."""
@@ -486,3 +508,7 @@ class Config(Settings):
     embedder: ModelSettings = ModelSettings()
     """Embeds queries and documents for mining."""
     runner: RunnerSettings = RunnerSettings()
+
+
+# What a run costs or how long it takes, but no row: a change of it keeps what was made.
+RUN_ONLY: dict[str, set[str]] = {"frames": {"fetch"}, "vlm": {"batch_size", "threads"}}

@@ -23,6 +23,11 @@ def content_fields() -> list[pa.Field]:
 
 CONTENT = pa.struct(content_fields())
 REJECT = pa.struct([("stage", pa.string()), ("reason", pa.string()), ("detail", pa.string())])
+# What asking a VLM about a row has cost (`models.protocols.Usage`): on its way to a summary, in no data set.
+USAGE = pa.field(
+    "usage",
+    pa.struct([(name, pa.int64()) for name in ("requests", "cached", "input_tokens", "output_tokens")]),
+)
 # One guess of a classifier, with what a dictionary knows of it: `class_id` indexes the model's
 # class list, probability is 0..1, `hypernym` is the direct parent, `confusable` a sibling leaf
 # class that is surely not true of the picture, `confusable_gloss` its definition (null: none).

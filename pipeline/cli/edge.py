@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from pipeline.config import Config, ModelSettings, RunnerSettings, ScorerSettings
+from pipeline.config import AnyModel, Config, RunnerSettings, ScorerSettings
 from pipeline.config_file import load_config
 from pipeline.errors import SeedmineError, UsageError
 from pipeline.media.urls import is_url
@@ -80,7 +80,7 @@ def runner_of(wanted: RunnerSettings) -> Runner:
     return RayRunner(wanted)
 
 
-def foreign_models(used: Mapping[str, tuple[str, ModelSettings]]) -> dict[str, str]:
+def foreign_models(used: Mapping[str, tuple[str, AnyModel]]) -> dict[str, str]:
     """Fingerprints of the models that are not builtin: a folder may hold other weights today.
 
     used: by name, the kind and settings of each. What is builtin is pinned with the package.

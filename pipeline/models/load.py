@@ -4,63 +4,63 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import cast
+from typing import Any, cast
 
-from pipeline.config import ModelSettings, ScorerSettings
+from pipeline.config import AnyModel, ScorerSettings
 from pipeline.errors import ModelError
 from pipeline.models.protocols import Embedder
 from pipeline.stage import ModelRef
 
 
-def _builtin_classifier(settings: ModelSettings) -> object:
+def _builtin_classifier(settings: AnyModel) -> object:
     from pipeline.models.builtin.classifier import ImageNetClassifier
 
     return ImageNetClassifier(settings.model, settings.threads)
 
 
-def _builtin_embedder(settings: ModelSettings) -> object:
+def _builtin_embedder(settings: AnyModel) -> object:
     from pipeline.models.builtin.embedder import JointSpace
 
     return JointSpace(settings.model, settings.threads)
 
 
-def _builtin_text_reader(settings: ModelSettings) -> object:
+def _builtin_text_reader(settings: AnyModel) -> object:
     from pipeline.media.ocr import RapidOcrReader
 
     return RapidOcrReader(settings.threads)
 
 
-def _open_clip_embedder(settings: ModelSettings) -> object:
+def _open_clip_embedder(settings: AnyModel) -> object:
     from pipeline.models.open_clip import OpenClip
 
     return OpenClip(settings.model, settings.batch_size, settings.threads)
 
 
-def _sentence_transformers_embedder(settings: ModelSettings) -> object:
+def _sentence_transformers_embedder(settings: AnyModel) -> object:
     from pipeline.models.sentence_transformers import SentenceTransformersEmbedder
 
     return SentenceTransformersEmbedder(settings.model, settings.batch_size, settings.threads)
 
 
-def _fake_classifier(settings: ModelSettings) -> object:
+def _fake_classifier(settings: AnyModel) -> object:
     from pipeline.models.fake import FakeClassifier
 
     return FakeClassifier(settings.model)
 
 
-def _fake_text_reader(settings: ModelSettings) -> object:
+def _fake_text_reader(settings: AnyModel) -> object:
     from pipeline.models.fake import FakeTextReader
 
     return FakeTextReader(settings.model)
 
 
-def _fake_embedder(settings: ModelSettings) -> object:
+def _fake_embedder(settings: AnyModel) -> object:
     from pipeline.models.fake import FakeEmbedder
 
     return FakeEmbedder(settings.model)
 
 
-def _fake_vlm(settings: ModelSettings) -> object:
+def _fake_vlm(settings: AnyModel) -> object:
     from pipeline.models.fake import FakeVlm
 
     return FakeVlm(settings.model)
@@ -74,7 +74,7 @@ def _scorers(settings: tuple[ScorerSettings, ...]) -> object:
     return Scorers(settings, embedders)
 
 
-_LOADERS: dict[tuple[str, str], Callable[[ModelSettings], object]] = {
+_LOADERS: dict[tuple[str, str], Callable[[Any], object]] = {
     ("builtin", "classifier"): _builtin_classifier,
     ("builtin", "embedder"): _builtin_embedder,
     ("builtin", "text_reader"): _builtin_text_reader,

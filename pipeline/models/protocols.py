@@ -122,24 +122,55 @@ class Request:
 
     prompt: str
     pixels: tuple[Pixels, ...]
+    asset_ids: tuple[str, ...]  # whose pixels: what is remembered of an asset can be forgotten with it
+    seed: int = 0  # of sampling: another one gives another reply
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What replies cost. One that came from a cache costs no tokens."""
+
+    requests: int = 0
+    cached: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.requests + other.requests,
+            self.cached + other.cached,
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+        )
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What a VLM answered: raw text, and why it stopped (`stop`, `length`)."""
+    """What a VLM answered: raw text, and why it stopped.
+
+    finish_reason: `stop`; `length` (cut off); `content_filter` (the server held it back); `error`
+    (this one request cannot be answered, `text` says why: it concerns no other).
+    """
 
     text: str
     finish_reason: str
+    usage: Usage = Usage(requests=1)
 
 
 class Vlm(Protocol):
     """Answers prompts about pixels with JSON that follows a schema."""
 
     @property
-    def fingerprint(self) -> str: ...
+    def fingerprint(self) -> str:
+        """Changes whenever replies could: model, weights where they are local, sampling."""
+        ...
 
     def generate(self, requests: Sequence[Request], schema: dict[str, Any]) -> list[Reply]:
-        """Return one reply a request, in order. `schema` is a JSON schema."""
+        """Return one reply a request, in order. `schema` is a JSON schema.
+
+        What concerns one request is a Reply with finish_reason `error`. Raises ModelError when the
+        model itself cannot go on: the run stops, and a rerun resumes.
+        """
         ...
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipeline.errors import ModelError
-from pipeline.models.protocols import Reply, Request, Vlm
+from pipeline.models.protocols import Reply, Request, Usage, Vlm
 
 SHOWN_CHARS = 200  # of a reply that is rejected
 MAX_CHARS_A_WORD = 12  # maxLength of a description, by its words: constrained decoding must end somewhere
@@ -20,7 +21,11 @@ REFUSALS = {
     "malformed_reply": "the reply is not one JSON object",
     "schema_violation": "the reply lacks a key, or has one too many or of the wrong kind",
     "reply_truncated": "the reply was cut off before its end",
+    "refused": "the server's content filter held the reply back",
+    "request_failed": "the server cannot answer this request",
 }
+# The adapter has tried these as often as makes sense.
+_FINAL = {"request_failed"}
 
 
 class Answer(BaseModel):
@@ -30,6 +35,27 @@ class Answer(BaseModel):
 
 
 A = TypeVar("A", bound=Answer)
+
+
+@dataclass(frozen=True)
+class Answered(Generic[A]):
+    """What became of a request, and what all attempts at it cost."""
+
+    answer: A | Refusal
+    usage: Usage
+
+
+def answers(
+    vlm: Vlm, requests: Sequence[Request], schema: dict[str, Any], read: Callable[[Reply], A | Refusal]
+) -> list[Answered[A]]:
+    """What became of each request, in order. A reply that `read` refuses is asked for once more, with another seed."""
+    replies = ask(vlm, requests, schema)
+    result = [Answered(read(reply), reply.usage) for reply in replies]
+    again = [i for i, r in enumerate(result) if isinstance(r.answer, tuple) and r.answer[0] not in _FINAL]
+    second = ask(vlm, [replace(requests[i], seed=requests[i].seed + 1) for i in again], schema)
+    for i, reply in zip(again, second, strict=True):
+        result[i] = Answered(read(reply), result[i].usage + reply.usage)
+    return result
 
 
 def ask(vlm: Vlm, requests: Sequence[Request], schema: dict[str, Any]) -> list[Reply]:
@@ -45,10 +71,14 @@ def ask(vlm: Vlm, requests: Sequence[Request], schema: dict[str, Any]) -> list[R
 def parse(reply: Reply, answer: type[A]) -> A | Refusal:
     """Read one JSON object that fits `answer` exactly, or say why the reply is none.
 
-    Reasons: `reply_truncated` (it stopped for its length), `empty_reply`, `malformed_reply` (no
-    JSON, or a key twice), `schema_violation` (keys, types, lengths, ranges).
+    Reasons: `request_failed`, `refused`, `reply_truncated` (it stopped for its length), `empty_reply`,
+    `malformed_reply` (no JSON, or a key twice), `schema_violation` (keys, types, lengths, ranges).
     """
     shown = reply.text[:SHOWN_CHARS]
+    if reply.finish_reason == "error":
+        return "request_failed", shown
+    if reply.finish_reason == "content_filter":
+        return "refused", shown
     if reply.finish_reason == "length":
         return "reply_truncated", f"after {len(reply.text)} characters: {shown}"
     if not reply.text.strip():

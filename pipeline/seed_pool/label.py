@@ -23,6 +23,7 @@ class LabelSource:
     taxonomy: Taxonomy
     limits: LabelSettings
     facts: FactSettings
+    seed: int
 
 
 def unsure(category: str, confidence: float, limit: float) -> tuple[str, str] | None:

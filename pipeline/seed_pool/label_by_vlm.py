@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -10,9 +10,11 @@ import pyarrow as pa
 from pydantic import Field, create_model
 
 from pipeline.errors import MediaError
-from pipeline.models.protocols import Embedder, Item, Reply, Request, Vlm
-from pipeline.models.replies import MAX_CHARS_A_WORD, SHOWN_CHARS, Answer, Refusal, ask, parse
+from pipeline.models.protocols import Embedder, Item, Reply, Request, Usage, Vlm
+from pipeline.models.replies import MAX_CHARS_A_WORD, SHOWN_CHARS, Answer, Refusal, answers, parse
+from pipeline.models.usage import usage_column
 from pipeline.prompts import render
+from pipeline.schemas import USAGE
 from pipeline.seed_pool.label import ADDS, NAME, LabelSource, unsure
 from pipeline.seed_pool.measure import PLACE
 from pipeline.seed_pool.taxonomy import MEDIA, Category
@@ -34,9 +36,11 @@ class Label(Answer):
 
 
 def by_vlm(source: LabelSource, vlm: ModelRef, batch_rows: int) -> Stage:
-    """The stage that asks a VLM what assets show, once each."""
+    """The stage that asks a VLM what assets show."""
     reads = (*PLACE, "source_caption")
-    return Stage(NAME, label_assets, source, reads, ADDS, model=vlm, resources=Resources(batch_rows=batch_rows))
+    return Stage(
+        NAME, label_assets, source, reads, ADDS.append(USAGE), model=vlm, resources=Resources(batch_rows=batch_rows)
+    )
 
 
 def nearest_category(source: LabelSource, embedder: ModelRef) -> Stage:
@@ -53,16 +57,20 @@ def label_assets(table: pa.Table, source: LabelSource, vlm: Vlm) -> pa.Table:
     """
     asked: dict[str, list[tuple[int, Request]]] = {media: [] for media in MEDIA}
     found: dict[int, Label | Refusal] = {}
+    cost: dict[int, Usage] = {}
     for i, row in enumerate(table.to_pylist()):
         caption = row.pop("source_caption")
         try:
-            asked[row["media"]].append((i, Request(prompt(row, caption, source), (source.store.get(**row),))))
+            pixels = source.store.get(**row)
+            request = Request(prompt(row, caption, source), (pixels,), (row["asset_id"],), source.seed)
+            asked[row["media"]].append((i, request))
         except MediaError as error:
             found[i] = (error.reason, error.detail)
     for media, requests in asked.items():
-        replies = ask(vlm, [request for _, request in requests], schema(media, source))
+        read = partial(label, media=media, source=source)
+        replies = answers(vlm, [request for _, request in requests], schema(media, source), read)
         for (i, _), reply in zip(requests, replies, strict=True):
-            found[i] = label(reply, media, source)
+            found[i], cost[i] = reply.answer, reply.usage
     rows: list[dict[str, Any]] = []
     verdicts: list[Refusal | None] = []
     for _, one in sorted(found.items()):
@@ -72,7 +80,9 @@ def label_assets(table: pa.Table, source: LabelSource, vlm: Vlm) -> pa.Table:
         else:
             rows.append({})
             verdicts.append(one)
-    return pa.Table.from_pylist(rows, schema=ADDS).append_column("reject", rejects(NAME, verdicts))
+    labelled = pa.Table.from_pylist(rows, schema=ADDS)
+    labelled = labelled.append_column(USAGE, usage_column([cost.get(i) for i in range(len(table))]))
+    return labelled.append_column("reject", rejects(NAME, verdicts))
 
 
 def prompt(row: dict[str, Any], caption: str | None, source: LabelSource) -> str:

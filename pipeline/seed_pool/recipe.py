@@ -13,13 +13,14 @@ from types import MappingProxyType
 from typing import Any
 
 from pipeline.atomic import clear_leftovers
-from pipeline.config import Config
+from pipeline.config import RUN_ONLY, Config
 from pipeline.errors import ConfigError, UsageError
 from pipeline.media.frames import FrameStore
 from pipeline.media.places import root_of
 from pipeline.media.remote import FETCHED, Remote
+from pipeline.models.usage import total_usage
 from pipeline.prompts import prompt_hash
-from pipeline.schemas import ASSETS, ASSETS_REJECTED
+from pipeline.schemas import ASSETS, ASSETS_REJECTED, USAGE
 from pipeline.seed_pool.align import NAME as ALIGN
 from pipeline.seed_pool.align import READS as ALIGNED
 from pipeline.seed_pool.align import alignment_limits, check_categories, misaligned
@@ -143,6 +144,7 @@ def build_seed_pool(
         "category_after": known.categories(),
         "alignment_limits": [asdict(limit) for limit in limits],
         "quotas": [asdict(quota) for quota in allowed],
+        **({} if config.vlm.adapter == "builtin" else {"usage": _used(known)}),
     }
     write_json(folder / "exclusions.json", exclusions_report(exclusions, search.hits))
     write_json(folder / "summary.json", summary)
@@ -178,7 +180,7 @@ def knowledge(store: FrameStore, taxonomy: Taxonomy, config: Config) -> list[Ste
     source = SimilaritySource(store, config.aligner.score_map, config.seed_pool.align.source_captions)
     return [
         *([scoring(ScoreSource(store, scorers))] if scorers else []),
-        *_annotators(LabelSource(store, taxonomy, label, config.synth.facts), config),
+        *_annotators(LabelSource(store, taxonomy, label, config.synth.facts, config.seed), config),
         similarity(source, ModelRef("embedder", config.aligner)),
     ]
 
@@ -214,6 +216,11 @@ def _sidecar_problems(segments: Rows) -> dict[str, int]:
     return problems_by_code(by_file.column("sidecar_problem_first").to_pylist())
 
 
+def _used(known: Rows) -> dict[str, Any]:
+    """What the labels of a VLM have cost."""
+    return asdict(total_usage(known.read([USAGE.name]).column(USAGE.name)))
+
+
 def _fingerprint(
     source: Source, config: Config, taxonomy: Taxonomy, models: Mapping[str, str], exclude: Sequence[Benchmark]
 ) -> str:
@@ -235,4 +242,4 @@ def _fingerprint(
 
 def _relevant(config: Config) -> dict[str, Any]:
     whole = ("seed", "frames", "seed_pool", "vlm", "aligner", "looker")
-    return config.model_dump(mode="json", include={**dict.fromkeys(whole, True), "synth": {"facts"}})
+    return config.model_dump(mode="json", include={**dict.fromkeys(whole, True), "synth": {"facts"}}, exclude=RUN_ONLY)

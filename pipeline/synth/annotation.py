@@ -40,6 +40,7 @@ class Annotation:
     frames: FrameSettings
     cache: Path
     media_root: MediaRoot
+    seed: int
 
 
 def children(answers: Sequence[tuple[str, list[Stated] | Refusal]], claimed: bool) -> pa.Table:

@@ -7,9 +7,11 @@ import pyarrow as pa
 from pipeline.config import SynthSettings
 from pipeline.errors import MediaError
 from pipeline.media.frames import FrameStore
-from pipeline.models.protocols import Request, Vlm
-from pipeline.models.replies import Refusal, ask, parse
+from pipeline.models.protocols import Request, Usage, Vlm
+from pipeline.models.replies import Refusal, answers, parse
+from pipeline.models.usage import usage_column
 from pipeline.prompts import language_name, render
+from pipeline.schemas import USAGE
 from pipeline.stage import ModelRef, Resources, Split
 from pipeline.synth.annotation import ADDS, NAME, READS, Annotation, children
 from pipeline.synth.subjects import subject
@@ -20,28 +22,30 @@ from pipeline.text import shown_caption
 
 def by_vlm(settings: Annotation, model: ModelRef, batch_rows: int) -> Split:
     """The stage that asks a VLM for one example a subject."""
-    return Split(NAME, annotate, settings, READS, ADDS, model=model, resources=Resources(batch_rows=batch_rows))
+    return Split(
+        NAME, annotate, settings, READS, ADDS.append(USAGE), model=model, resources=Resources(batch_rows=batch_rows)
+    )
 
 
 def annotate(table: pa.Table, settings: Annotation, vlm: Vlm) -> pa.Table:
-    """Ask once for each subject whose media can be read; rejects are media reasons and those of `replies.parse`."""
+    """One example for each subject whose media can be read; rejects are media reasons and those of `replies.parse`."""
     spec = task(settings.task)
     store = FrameStore(settings.cache, settings.media_root, settings.frames)
     whats = [subject(row) for row in table.to_pylist()]
     asked: list[tuple[int, Request]] = []
-    answers: dict[int, list[Stated] | Refusal] = {}
+    made: dict[int, list[Stated] | Refusal] = {}
+    cost: dict[int, Usage] = {}
     for i, (what, language) in enumerate(zip(whats, table.column("language").to_pylist(), strict=True)):
         try:
-            asked.append((i, request(spec, what, language, settings.synth, store)))
+            asked.append((i, request(spec, what, language, settings, store)))
         except MediaError as error:
-            answers[i] = (error.reason, error.detail)
-    replies = ask(vlm, [r for _, r in asked], spec.schema)
+            made[i] = (error.reason, error.detail)
+    replies = answers(vlm, [r for _, r in asked], spec.schema, lambda reply: parse(reply, spec.response))
     for (i, _), reply in zip(asked, replies, strict=True):
-        response = parse(reply, spec.response)
-        answers[i] = (
-            response if isinstance(response, tuple) else [Stated(_asset(whats[i], spec, response), response, ())]
-        )
-    return children([(w.segments[0].asset_id, answers[i]) for i, w in enumerate(whats)], claimed=False)
+        response, cost[i] = reply.answer, reply.usage
+        made[i] = response if isinstance(response, tuple) else [Stated(_asset(whats[i], spec, response), response, ())]
+    rows = children([(w.segments[0].asset_id, made[i]) for i, w in enumerate(whats)], claimed=False)
+    return rows.append_column(USAGE, usage_column([cost.get(i) for i in range(len(whats))]))
 
 
 def prompt(spec: TaskSpec, what: Subject, language: str, settings: SynthSettings) -> str:
@@ -58,13 +62,14 @@ def prompt(spec: TaskSpec, what: Subject, language: str, settings: SynthSettings
     )
 
 
-def request(spec: TaskSpec, what: Subject, language: str, settings: SynthSettings, store: FrameStore) -> Request:
+def request(spec: TaskSpec, what: Subject, language: str, settings: Annotation, store: FrameStore) -> Request:
     """The prompt and the frames of all segments. Raises MediaError when a medium cannot be read."""
     pixels = tuple(
         store.get(s.asset_id, what.uri, what.medium, s.span and s.span.start_s, s.span and s.span.end_s)
         for s in what.segments
     )
-    return Request(prompt(spec, what, language, settings), pixels)
+    asset_ids = tuple(s.asset_id for s in what.segments)
+    return Request(prompt(spec, what, language, settings.synth), pixels, asset_ids, settings.seed)
 
 
 def _known(what: Subject, index: int) -> dict[str, object]:

@@ -13,11 +13,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.atomic import clear_leftovers, replacing_folder
-from pipeline.config import Config
+from pipeline.config import RUN_ONLY, Config
 from pipeline.errors import ConfigError, DataError, UsageError
 from pipeline.media.places import root_of
+from pipeline.models.protocols import Usage
+from pipeline.models.usage import total_usage
 from pipeline.prompts import language_name, prompt_hash
-from pipeline.schemas import ASSETS, CORPUS, QUERIES, RELEVANCE, SYNTH_REJECTED, UNDECIDED
+from pipeline.schemas import ASSETS, CORPUS, QUERIES, RELEVANCE, SYNTH_REJECTED, UNDECIDED, USAGE
 from pipeline.stage import Counts, ModelRef, Progress, Runner, Step, Stopwatch, counts, live
 from pipeline.store.fingerprint import code_of, fingerprint
 from pipeline.store.resume import chunked, forget, resumable_map
@@ -96,11 +98,21 @@ class _Origin:
     overwrite: bool
 
 
+@dataclass(frozen=True)
+class _Made:
+    """What making a task did and cost."""
+
+    counts: list[Counts]
+    usage: Usage | None  # None where no VLM was asked
+
+
 def _synthesise(
     spec: TaskSpec, assets: pa.Table, out: Path, config: Config, run: Runner, progress: Progress, origin: _Origin
 ) -> Synthesised:
     work, folder = out / ".work", out / "synth" / spec.name
-    annotation = Annotation(spec.name, config.synth, config.frames, out / "cache", root_of(origin.media_root))
+    annotation = Annotation(
+        spec.name, config.synth, config.frames, out / "cache", root_of(origin.media_root), config.seed
+    )
     builtin = config.vlm.adapter == "builtin"
     annotate = (
         by_facts(annotation) if builtin else by_vlm(annotation, ModelRef("vlm", config.vlm), config.vlm.batch_size)
@@ -116,13 +128,15 @@ def _synthesise(
     told = given_subjects(assets, spec, config.synth.languages)
     if config.synth.given and len(told):
         theirs, counted = _checked(run, [by_given(annotation), check], told, given, progress)
-        checked, made = pa.concat_tables([checked, theirs]), [*made, *counted]
+        checked = pa.concat_tables([checked, theirs], promote_options="default")  # only a VLM has a `usage`
+        made = [*made, *counted]
 
     began = time.perf_counter()
     data = assemble(spec, checked, assets, config.synth)
     examples = len(live(checked))
     made.append(Counts(ASSEMBLE, examples, examples, _reasons(data.rejected), round(time.perf_counter() - began, 3)))
-    _write(spec, data, folder, work, config, origin, made)
+    used = total_usage(checked.column(USAGE.name)) if USAGE.name in checked.column_names else None
+    _write(spec, data, folder, work, config, origin, _Made(made, used))
     forget(finished)
     forget(given)
     return Synthesised(spec.name, folder, len(data.queries), len(data.rejected), made, reused=False)
@@ -175,7 +189,7 @@ def _assets(out: Path) -> pa.Table:
 
 def _fingerprint(spec: TaskSpec, config: Config, pool: str, root: str) -> str:
     """Names the pool, where its media are, the prompt, this room's code and the settings."""
-    settings = config.model_dump(mode="json", include={"synth", "frames", "vlm"}, exclude={"frames": {"fetch"}})
+    settings = config.model_dump(mode="json", include={"seed", "synth", "frames", "vlm"}, exclude=RUN_ONLY)
     return fingerprint(
         task=spec.name,
         pool=pool,
@@ -201,7 +215,7 @@ def _reasons(rejected: pa.Table) -> dict[str, int]:
 
 
 def _write(
-    spec: TaskSpec, data: Assembled, folder: Path, work: Path, config: Config, origin: _Origin, made: list[Counts]
+    spec: TaskSpec, data: Assembled, folder: Path, work: Path, config: Config, origin: _Origin, made: _Made
 ) -> None:
     """Write the task's folder beside its place and put it there whole by a rename."""
     with replacing_folder(folder, work) as staging:
@@ -221,7 +235,7 @@ def _write(
         write_json(staging / "summary.json", _summary(spec, data, made))
 
 
-def _summary(spec: TaskSpec, data: Assembled, made: list[Counts]) -> dict[str, Any]:
+def _summary(spec: TaskSpec, data: Assembled, made: _Made) -> dict[str, Any]:
     by_type = Counter(data.queries.column("task_type").to_pylist())
     return {
         "task": spec.name,
@@ -230,5 +244,6 @@ def _summary(spec: TaskSpec, data: Assembled, made: list[Counts]) -> dict[str, A
         "rejected": len(data.rejected),
         "by_task_type": {name: by_type[name] for name in spec.types_of(by_type)},
         "by_reason": dict(sorted(Counter(data.rejected.column("reason").to_pylist()).items())),
-        "counts": [asdict(c) for c in made],
+        "counts": [asdict(c) for c in made.counts],
+        **({} if made.usage is None else {"usage": asdict(made.usage)}),
     }

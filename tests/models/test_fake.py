@@ -29,7 +29,7 @@ class Answer(BaseModel):
 
 
 def test_vlm_fills_any_response_model_with_valid_json() -> None:
-    requests = [Request("what is it?", (pixels(gradient()),)), Request("where?", ())]
+    requests = [Request("what is it?", (pixels(gradient()),), ("a",)), Request("where?", (), ())]
     replies = FakeVlm().generate(requests, Answer.model_json_schema())
     answers = [Answer.model_validate_json(r.text) for r in replies]
     assert len(answers) == 2
@@ -40,14 +40,16 @@ def test_vlm_fills_any_response_model_with_valid_json() -> None:
 
 def test_a_number_between_two_bounds_varies_with_the_request() -> None:
     schema = {"type": "object", "properties": {"sure": {"type": "number", "minimum": 0, "maximum": 1}}}
-    said = [json.loads(r.text)["sure"] for r in FakeVlm().generate([Request(f"p{i}", ()) for i in range(40)], schema)]
+    said = [
+        json.loads(r.text)["sure"] for r in FakeVlm().generate([Request(f"p{i}", (), ()) for i in range(40)], schema)
+    ]
     assert all(0 <= value <= 1 for value in said)
     assert len(set(said)) > 10
 
 
 def test_vlm_answers_by_the_function_it_was_given() -> None:
     vlm = FakeVlm(answer=lambda request, schema: json.dumps({"said": request.prompt, "keys": sorted(schema)}))
-    assert json.loads(vlm.generate([Request("hello", ())], {"type": "object"})[0].text) == {
+    assert json.loads(vlm.generate([Request("hello", (), ())], {"type": "object"})[0].text) == {
         "said": "hello",
         "keys": ["type"],
     }

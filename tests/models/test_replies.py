@@ -7,8 +7,8 @@ import pytest
 from pydantic import Field
 
 from pipeline.errors import ModelError
-from pipeline.models.protocols import Reply, Request
-from pipeline.models.replies import REFUSALS, Answer, ask, parse
+from pipeline.models.protocols import Reply, Request, Usage
+from pipeline.models.replies import REFUSALS, Answer, answers, ask, parse
 
 
 class Cup(Answer):
@@ -44,6 +44,8 @@ def test_reply_that_fits_the_schema_is_a_response():
         (f"```json\n{json.dumps(GOOD)}\n```", "stop", "malformed_reply"),
         (json.dumps(GOOD)[:-1] + ', "question": "Twice?"}', "stop", "malformed_reply"),
         (json.dumps(GOOD).replace("A red cup.", "A red\ncup."), "stop", "malformed_reply"),
+        ("the server says no", "error", "request_failed"),
+        ("I cannot", "content_filter", "refused"),
         ("[" * 100_000, "stop", "malformed_reply"),
         ('{"description": NaN}', "stop", "malformed_reply"),
         ("[]", "stop", "schema_violation"),
@@ -74,8 +76,45 @@ class Forgetful:
 
 def test_a_model_that_loses_a_reply_stops_the_run():
     with pytest.raises(ModelError, match="1 replies to 2 requests"):
-        ask(Forgetful(), [Request("a", ()), Request("b", ())], {})
+        ask(Forgetful(), [Request("a", (), ()), Request("b", (), ())], {})
 
 
 def test_nothing_is_asked_without_requests():
     assert ask(Forgetful(), [], {}) == []
+
+
+class Moody:
+    """Answers a question with what stands for its prompt and seed; the third is cut off, whatever the seed."""
+
+    fingerprint = "moody"
+
+    def __init__(self):
+        self.asked = []
+
+    def generate(self, requests, schema):
+        self.asked.append([(r.prompt, r.seed) for r in requests])
+        return [self._reply(r) for r in requests]
+
+    def _reply(self, request):
+        usage = Usage(requests=1, input_tokens=10, output_tokens=5)
+        if request.prompt == "cut":
+            return Reply("{", "length", usage)
+        if request.prompt == "gone":
+            return Reply("HTTP 400", "error", usage)
+        fits = request.prompt == "good" or request.seed > 7
+        return Reply(json.dumps(GOOD) if fits else "{", "stop", usage)
+
+
+def test_what_does_not_fit_is_asked_once_more_with_another_seed_and_what_was_spent_is_summed():
+    vlm = Moody()
+    requests = [Request(prompt, (), (), seed=7) for prompt in ("good", "moody", "cut", "gone")]
+    found = answers(vlm, requests, {}, lambda r: parse(r, Cup))
+    assert vlm.asked == [[("good", 7), ("moody", 7), ("cut", 7), ("gone", 7)], [("moody", 8), ("cut", 8)]]
+    assert [isinstance(f.answer, Cup) for f in found] == [True, True, False, False]
+    assert [f.answer[0] for f in found[2:]] == ["reply_truncated", "request_failed"]
+    assert [(f.usage.requests, f.usage.input_tokens, f.usage.output_tokens) for f in found] == [
+        (1, 10, 5),
+        (2, 20, 10),
+        (2, 20, 10),
+        (1, 10, 5),
+    ]

@@ -16,29 +16,15 @@ from pipeline.seed_pool.label import LabelSource
 from pipeline.seed_pool.label_by_vlm import by_vlm, nearest_category, schema
 from pipeline.seed_pool.taxonomy import load_taxonomy
 from pipeline.stage import ModelRef
+from tests.models.scripted import Scripted
 from tests.seed_pool.media_rows import picture, source, table
 
 GOOD = {"description": "A tabby cat on a sofa.", "category": "Natural/animal", "confidence": 0.9}
 TREE = load_taxonomy("taxonomy.yaml")
 
 
-class Scripted:
-    """A Vlm that gives the replies it was made with, and keeps what it was asked."""
-
-    fingerprint = "scripted"
-
-    def __init__(self, *replies):
-        self.replies, self.requests, self.schemas = list(replies), [], []
-
-    def generate(self, requests, schema):
-        self.requests += requests
-        self.schemas.append(schema)
-        texts = [self.replies.pop(0) for _ in requests if self.replies]
-        return [Reply(t, "stop") if isinstance(t, str) else t for t in texts]
-
-
 def of(folder: Path, **limits) -> LabelSource:
-    return LabelSource(source(folder), TREE, LabelSettings.model_validate(limits), FactSettings())
+    return LabelSource(source(folder), TREE, LabelSettings.model_validate(limits), FactSettings(), 7)
 
 
 def labelled(folder: Path, *replies, rows=None, **limits):

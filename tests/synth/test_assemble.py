@@ -47,7 +47,7 @@ def written(name, assets, *examples, language="en"):
 
 def by_measurement(name, *assets):
     spec, table = TASKS[name], subjects(pool(*assets), TASKS[name], ["en"])
-    annotated = apply_step(by_facts(Annotation(name, SETTINGS, FrameSettings(), None, None)), table)
+    annotated = apply_step(by_facts(Annotation(name, SETTINGS, FrameSettings(), None, None, 0)), table)
     return assemble(spec, apply_step(checking(Checking(name, SETTINGS)), annotated), pool(*assets), SETTINGS)
 
 

@@ -177,7 +177,7 @@ def test_questions_vary_between_assets_and_stay_the_same_for_one():
 
 
 def test_stage_gives_each_subject_its_children_or_one_reject(tmp_path):
-    settings = Annotation("image_qa", SynthSettings(), None, tmp_path, tmp_path)
+    settings = Annotation("image_qa", SynthSettings(), None, tmp_path, tmp_path, 0)
     table = subjects(pool(asset("a", GREEN, CAT), asset("b"), asset("c", SNOW)), TASKS["image_qa"], ["en"])
     rows = apply_step(by_facts(settings), table).to_pylist()
     assert [(r["asset_id"], r["task_type"], r["reject"] and r["reject"]["reason"]) for r in rows] == [

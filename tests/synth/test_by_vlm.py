@@ -6,13 +6,13 @@ from PIL import Image
 
 from pipeline.config import FrameSettings, SynthSettings
 from pipeline.errors import ModelError
-from pipeline.models.protocols import Reply
 from pipeline.runners.apply import apply_step
 from pipeline.stage import ModelRef
 from pipeline.synth.annotation import Annotation
 from pipeline.synth.by_vlm import by_vlm
 from pipeline.synth.subjects import subjects
 from pipeline.synth.tasks import TASKS
+from tests.models.scripted import Scripted
 from tests.synth.samples import asset, pool
 
 QA = TASKS["image_qa"]
@@ -25,22 +25,8 @@ GOOD = {
 }
 
 
-class Scripted:
-    """A Vlm that gives the replies it was made with and keeps the requests."""
-
-    fingerprint = "scripted"
-
-    def __init__(self, *texts):
-        self.texts, self.requests, self.schema = list(texts), [], None
-
-    def generate(self, requests, schema):
-        self.requests += requests
-        self.schema = schema
-        return [Reply(self.texts.pop(0), "stop") for _ in requests if self.texts]
-
-
 def annotate(tmp_path, vlm, *assets):
-    settings = Annotation("image_qa", SynthSettings(), FrameSettings(), tmp_path / "cache", tmp_path)
+    settings = Annotation("image_qa", SynthSettings(), FrameSettings(), tmp_path / "cache", tmp_path, 7)
     stage = by_vlm(settings, ModelRef("vlm", None), 8)
     return apply_step(stage, subjects(pool(*assets), QA, ["en"]), vlm).to_pylist()
 
@@ -56,7 +42,9 @@ def test_each_subject_is_asked_once_with_its_pixels_and_gets_its_own_reply(tmp_p
     ]
     assert json.loads(rows[0]["response"]) == GOOD
     assert rows[0]["holds"] is None
-    assert vlm.schema == QA.schema
+    assert vlm.schemas[0] == QA.schema
+    assert [(r.asset_ids, r.seed) for r in vlm.requests] == [(("a",), 7), (("b",), 7)]
+    assert [r["usage"]["requests"] for r in rows] == [1, 2]
     assert ['"file": "a.png"' in r.prompt for r in vlm.requests] == [True, False]
     assert all(len(r.pixels) == 1 and len(r.pixels[0].frames) == 1 for r in vlm.requests)
 
@@ -94,6 +82,6 @@ def test_result_carries_no_column_the_stage_does_not_add(tmp_path):
     (row,) = annotate(tmp_path, Scripted(json.dumps(GOOD)), asset("a"))
     assert set(row) == {
         *("uri", "media", "duration_s", "language", "segments"),
-        *("asset_id", "task_type", "response", "holds", "wrong", "given", "reject"),
+        *("asset_id", "task_type", "response", "holds", "wrong", "given", "usage", "reject"),
     }
     assert isinstance(pa.table({"x": [row["response"]]}), pa.Table)

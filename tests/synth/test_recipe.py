@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from pipeline.config import Config, FetchSettings, FrameSettings, ModelSettings, RunnerSettings, SynthSettings
+from pipeline.config import Config, FetchSettings, FrameSettings, RunnerSettings, SynthSettings, VlmSettings
 from pipeline.errors import ConfigError, UsageError
 from pipeline.runners.local import LocalRunner
 from pipeline.schemas import ASSETS
@@ -215,7 +215,7 @@ def test_a_vlm_is_asked_unless_the_adapter_is_builtin(out, tmp_path):
 
     for name in "abc":
         Image.new("RGB", (32, 32), (200, 30, ord(name))).save(tmp_path / f"{name}.png")
-    config = Config(vlm=ModelSettings(adapter="fake", batch_size=3), frames=FrameSettings(max_frames=2))
+    config = Config(vlm=VlmSettings(adapter="fake", batch_size=3), frames=FrameSettings(max_frames=2))
     (made,) = run(out, "image_qa", config=config, runner=Recorder(RunnerSettings()), media_root=str(tmp_path))
     assert asked[0].model.kind == "vlm"
     assert asked[0].model.settings == config.vlm
