@@ -56,8 +56,11 @@ format: setup ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: setup sample ## the measurements quoted in the README
+bench: setup sample ## the measurements quoted in README and docs/seed-pool.md
 	$(BIN)/python benchmarks/road.py
+	$(BIN)/python benchmarks/images.py
+	$(BIN)/python benchmarks/near_duplicates.py data/sample/images
+	$(BIN)/python benchmarks/rebalance.py
 	$(BIN)/python benchmarks/mining.py
 	$(BIN)/python benchmarks/runtimes.py
 	$(BIN)/python benchmarks/scene_cuts.py

@@ -4,8 +4,8 @@
 
 Pictures are mixed from the sample photos, as in road.py. In one process and one thread: every
 file decoded by Pillow alone; every model alone on the sampled frames; then the stages of the recipe,
-one after the other on the same files. Seconds are those of the processor, so that other work on the
-machine does not count. `ratio` is (bare decode + bare models) / all stages: the aim is
+one after the other on the same files. Seconds are those of the processor, the decoding process included, so
+that other work on the machine does not count. `ratio` is (bare decode + bare models) / all stages: the aim is
 0.8. Then `seed-pool build --runner local` in a process of its own for pools of several sizes (small
 pictures, models that take no time), and its peak memory: it should not grow with the pool.
 """
@@ -17,7 +17,6 @@ import json
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 from PIL import Image
+from processor import cpu_seconds
 from road import Quiet, mixed
 
 from pipeline.config import Config
@@ -38,8 +38,10 @@ from pipeline.models.protocols import Item
 from pipeline.runners.local import LocalRunner
 from pipeline.seed_pool.recipe import knowledge, structure
 from pipeline.seed_pool.removed import Tombstones
+from pipeline.seed_pool.sources import open_source
+from pipeline.seed_pool.sources.rows import tables
 from pipeline.seed_pool.taxonomy import load_taxonomy
-from pipeline.stage import ModelRef, Step, live
+from pipeline.stage import ModelRef, Step, live, numbered
 
 BUILD = """
 import atexit, pathlib, sys
@@ -57,9 +59,9 @@ NO_MODELS = (
 
 
 def seconds(work: Callable[[], object]) -> float:
-    began = time.process_time()
+    began = cpu_seconds()
     work()
-    return time.process_time() - began
+    return cpu_seconds() - began
 
 
 def decode_all(files: Iterable[Path]) -> None:
@@ -72,9 +74,9 @@ def run_stages(stages: list[Step], rows: pa.Table, config: Config) -> tuple[dict
     """Seconds of each stage, and the rows that come out; a stage sees all rows before the next begins."""
     taken = {}
     for stage in stages:
-        began = time.process_time()
+        began = cpu_seconds()
         rows = pa.concat_tables(LocalRunner(config.runner).map([stage], rows, Quiet()))
-        taken[stage.name] = time.process_time() - began
+        taken[stage.name] = cpu_seconds() - began
         rows = live(rows).drop_columns(["reject"])
     return taken, rows
 
@@ -102,7 +104,8 @@ def throughput(folder: Path, work: Path, config: Config) -> dict[str, Any]:
     for model in (("text_reader", config.vlm), ("classifier", config.vlm), ("embedder", config.aligner)):
         load(ModelRef(*model))
     decoded = seconds(lambda: decode_all(files))
-    rows = pa.table({"uri": [f.name for f in files], "row": pa.array(range(len(files)), pa.int64())})
+    (found,) = tables(open_source(str(folder), config.seed_pool.sources).found(), len(files))
+    rows = numbered(found)
     shaping = structure(store, config, Tombstones(""))
     taxonomy = load_taxonomy(config.seed_pool.label.taxonomy)
     taken, assets = run_stages([*shaping, *knowledge(store, taxonomy, config)], rows, config)

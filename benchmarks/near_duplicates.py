@@ -1,7 +1,6 @@
 """How many copies are found, and how many look-alikes are taken for copies?
 
-    python benchmarks/near_duplicates.py /usr/share/tuxpaint/stamps /usr/share/tuxpaint/templates \
-        [--sample data/sample] [--originals 60] [--json near_duplicates.json]
+    python benchmarks/near_duplicates.py FOLDER... [--sample data/sample] [--originals 60] [--json FILE]
 
 Plants copies of each kind beside their originals and beside other pictures, and runs the pool's own
 stages from files to rejects. Of the pictures named (sorted by path) every second one is for choosing
