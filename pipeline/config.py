@@ -410,6 +410,17 @@ class ModelSettings(AnyModel):
         return self.calibration or CALIBRATIONS.get((self.adapter, self.model), Calibration())
 
 
+class PriceSettings(Settings):
+    """What tokens cost; unknown prices leave costs out."""
+
+    input_per_million: float | None = Field(None, ge=0)
+    """Of a million input tokens, text and pixels alike."""
+    output_per_million: float | None = Field(None, ge=0)
+    """Of a million output tokens."""
+    currency: str = "USD"
+    """Printed beside amounts."""
+
+
 class VlmSettings(AnyModel):
     """The annotator: a vision-language model, or the builtin one that speaks of measurements. Docs: docs/vlm.md."""
 
@@ -421,6 +432,13 @@ class VlmSettings(AnyModel):
     """Words from the most likely ones that together have this probability."""
     max_output_tokens: int = Field(2048, ge=1)
     """A longer reply is cut off and rejected as `reply_truncated`."""
+    max_refused_share: float = Field(0.5, ge=0, le=1)
+    """A run stops when a larger share of replies, of the first hundred on, is of no use."""
+    prices: PriceSettings = PriceSettings()
+    expected_output_tokens: int = Field(300, ge=1)
+    """Of a reply, for `--dry-run` before there was a run to learn from."""
+    requests_per_gpu_hour: float | None = Field(None, gt=0)
+    """Your figure, for the GPU hours of `--dry-run`."""
 
 
 class ScorerSettings(Settings):
@@ -511,4 +529,14 @@ class Config(Settings):
 
 
 # What a run costs or how long it takes, but no row: a change of it keeps what was made.
-RUN_ONLY: dict[str, set[str]] = {"frames": {"fetch"}, "vlm": {"batch_size", "threads"}}
+RUN_ONLY: dict[str, set[str]] = {
+    "frames": {"fetch"},
+    "vlm": {
+        "batch_size",
+        "threads",
+        "max_refused_share",
+        "prices",
+        "expected_output_tokens",
+        "requests_per_gpu_hour",
+    },
+}

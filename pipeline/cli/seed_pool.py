@@ -10,6 +10,7 @@ from pipeline.cli.edge import foreign_models, print_counts, reported, runner_of,
 from pipeline.cli.options import DEFAULT_OUT, ConfigOption, OutOption, OverwriteOption, RunnerOption, SetOption
 from pipeline.cli.progress import progress_for_here
 from pipeline.cli.remove import remove_command
+from pipeline.cli.spending import Line, MaxCostOption, MaxHoursOption, MaxTokensOption, meter_of, print_spending
 from pipeline.errors import DataError
 from pipeline.report.page import build_report
 from pipeline.seed_pool.benchmarks import parse_benchmark
@@ -49,6 +50,9 @@ def build(
         ),
     ] = None,
     overwrite: OverwriteOption = False,
+    max_tokens: MaxTokensOption = None,
+    max_cost: MaxCostOption = None,
+    max_hours: MaxHoursOption = None,
 ) -> None:
     """Probe, filter, split at scene cuts, drop copies, label, check alignment, rebalance.
 
@@ -63,11 +67,14 @@ def build(
     models |= scorer_models(wanted.seed_pool.scorers)
     benchmarks = [parse_benchmark(text) for text in exclude or []]
     run = runner_of(wanted.runner)
-    pool = build_seed_pool(source, out, wanted, run, progress_for_here(), models, overwrite, benchmarks)
+    meter = meter_of(max_tokens, max_cost, max_hours, wanted.vlm)
+    pool = build_seed_pool(source, out, wanted, run, progress_for_here(), models, overwrite, benchmarks, meter)
     if pool.reused:
         typer.echo("nothing has changed since this pool was built; --overwrite builds it again")
     else:
         print_counts("Seed pool", pool.counts)
+    if pool.usage is not None:
+        print_spending("what the VLM has used", [Line("label", pool.usage)], wanted.vlm)
     typer.echo(f"{pool.kept} assets kept, {pool.rejected} rejected: {pool.folder}")
     if benchmarks:
         typer.echo(f"what was left out for which benchmark: {pool.folder / 'exclusions.json'}")

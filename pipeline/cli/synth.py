@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,9 +18,11 @@ from pipeline.cli.options import (
     SetOption,
 )
 from pipeline.cli.progress import progress_for_here
+from pipeline.cli.spending import Line, MaxCostOption, MaxHoursOption, MaxTokensOption, meter_of, print_spending
+from pipeline.config import Config
 from pipeline.report.page import build_report
+from pipeline.synth.recipe import estimates, sample_request, synthesise
 from pipeline.synth.recipe import show as rendered
-from pipeline.synth.recipe import synthesise
 from pipeline.synth.tasks import TASKS
 
 app = typer.Typer(help="Synthesise retrieval tasks from a seed pool.", no_args_is_help=True)
@@ -44,6 +47,12 @@ def run(
     runner: RunnerOption = None,
     media_root: MediaRootOption = None,
     overwrite: OverwriteOption = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Ask nothing: print what a VLM would cost, and one request.")
+    ] = False,
+    max_tokens: MaxTokensOption = None,
+    max_cost: MaxCostOption = None,
+    max_hours: MaxHoursOption = None,
 ) -> None:
     """Fill tasks with examples: queries, a corpus, what is relevant to what, and explicit negatives.
 
@@ -53,15 +62,42 @@ def run(
     """
     wanted = settings(config, assignments, runner)
     root = media_root_of(media_root)
-    made = synthesise(out, task, wanted, runner_of(wanted.runner), progress_for_here(), overwrite, root)
+    if dry_run:
+        _show_costs(out, task, wanted, root)
+        return
+    meter = meter_of(max_tokens, max_cost, max_hours, wanted.vlm)
+    made = synthesise(out, task, wanted, runner_of(wanted.runner), progress_for_here(), overwrite, root, meter)
     for result in made:
         if result.reused:
             typer.echo(f"{result.task}: nothing has changed since it was made; --overwrite makes it again")
         else:
             print_counts(result.task, result.counts)
         typer.echo(f"{result.queries} queries, {result.rejected} rejects: {result.folder}")
+    asked = [Line(result.task, result.usage) for result in made if result.usage is not None]
+    if asked:
+        print_spending("what the VLM has used", asked, wanted.vlm)
     typer.echo(f"report: {build_report(out, wanted)}")
     typer.echo(f"next: mine --t-pos {wanted.mine.t_pos} --margin {wanted.mine.margin} --out {out}")
+
+
+def _show_costs(out: Path, tasks: list[str], wanted: Config, media_root: str | None) -> None:
+    """Print what a run would take, and the first request with where its frames can be looked at."""
+    if wanted.vlm.adapter == "builtin":
+        typer.echo("the builtin annotator asks no VLM: a run costs nothing but its time on this machine")
+        return
+    found = estimates(out, tasks, wanted)
+    lines = [Line(e.task, e.usage, e.visual_tokens, e.gpu_hours) for e in found]
+    print_spending("what a run would take; nothing was asked", lines, wanted.vlm)
+    request = sample_request(out, found[0].task, wanted, media_root)
+    if request is None:
+        typer.echo(f"{found[0].task}: no medium of the pool that serves it can be read")
+        return
+    folder = out / ".work" / "dry_run"
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, frame in enumerate(frame for pixels in request.pixels for frame in pixels.frames):
+        (folder / f"{found[0].task}-{number:02d}.jpg").write_bytes(frame)
+    typer.echo(f"\nthe first request of {found[0].task}; its frames: {folder / found[0].task}-*.jpg\n")
+    typer.echo(request.prompt)
 
 
 @app.command()

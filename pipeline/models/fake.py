@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.models.protocols import ClassInfo, Item, Picture, Reply, Request, TextLine, Vectors
+from pipeline.models.protocols import ClassInfo, Item, Picture, Reply, Request, TextLine, Usage, Vectors
 
 DIM = 32
 Schema = dict[str, Any]
@@ -97,8 +97,12 @@ class FakeVlm:
         self.fingerprint = f"fake-vlm:{name}"
 
     def generate(self, requests: Sequence[Request], schema: Schema) -> list[Reply]:
-        """Return one reply a request, in order, each valid against `schema` unless `answer` is not."""
-        return [Reply((self._answer or _filled_text)(request, schema), "stop") for request in requests]
+        """Return one reply a request, in order, valid against `schema` unless `answer` is not; a word is a token."""
+        return [self._reply(request, schema) for request in requests]
+
+    def _reply(self, request: Request, schema: Schema) -> Reply:
+        text = (self._answer or _filled_text)(request, schema)
+        return Reply(text, "stop", Usage(1, 0, len(request.prompt.split()), len(text.split())))
 
 
 def _filled_text(request: Request, schema: Schema) -> str:

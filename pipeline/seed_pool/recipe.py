@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import chain
@@ -12,12 +12,15 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import pyarrow as pa
+
 from pipeline.atomic import clear_leftovers
 from pipeline.config import RUN_ONLY, Config
 from pipeline.errors import ConfigError, UsageError
 from pipeline.media.frames import FrameStore
 from pipeline.media.places import root_of
 from pipeline.media.remote import FETCHED, Remote
+from pipeline.models.protocols import Usage
 from pipeline.models.usage import total_usage
 from pipeline.prompts import prompt_hash
 from pipeline.schemas import ASSETS, ASSETS_REJECTED, USAGE
@@ -68,6 +71,7 @@ class SeedPool:
     rejected: int
     counts: list[Counts]
     reused: bool  # nothing had changed since the last run
+    usage: Usage | None = None  # what the labels of a VLM have cost
 
 
 def build_seed_pool(
@@ -79,6 +83,7 @@ def build_seed_pool(
     models: Mapping[str, str] = MappingProxyType({}),
     overwrite: bool = False,
     exclude: Sequence[Benchmark] = (),
+    meter: Callable[[pa.Table], None] | None = None,
 ) -> SeedPool:
     """Curate the media that `source` names into `<out>/seed_pool`.
 
@@ -87,7 +92,8 @@ def build_seed_pool(
     built again, a killed run goes on where it stopped. Memory holds narrow columns of the pool, and
     a chunk of whole rows. models: fingerprints of the models that are not builtin, by name: other
     weights make another pool. Near copies of the media of `exclude` are left out, and
-    `exclusions.json` says which. Raises UsageError when `source` is missing, holds nothing, or holds
+    `exclusions.json` says which. meter: sees each batch of labelled rows and may stop the build by
+    raising; a rerun goes on. Raises UsageError when `source` is missing, holds nothing, or holds
     `out`, ConfigError where a model would check itself.
     """
     settings = config.seed_pool
@@ -122,7 +128,7 @@ def build_seed_pool(
         segments.step(EXCLUDE, tally, COPIES, lambda t: search.exclude(t, exclusions))
     segments.step(DUPLICATES, tally, COPIES, search.duplicates)
     unique = (table.drop_columns(LOOKS.names) for table in segments.alive())
-    known = Rows(resumable_map(run, knowing, unique, meanings, tally.watch))
+    known = Rows(resumable_map(run, knowing, unique, meanings, tally.watch, meter))
     tally.mapped(knowing, known)
     limits = alignment_limits(known.live(ALIGNED), settings.align)
     known.step(ALIGN, tally, ALIGNED, lambda t: misaligned(t, limits))
@@ -134,6 +140,7 @@ def build_seed_pool(
     dead = uri_alone(chain(segments.dead(), known.dead()))
     lost = write_dataset(folder / "rejected", dead, ASSETS_REJECTED, manifest, work)
     kept = write_dataset(folder / "assets", known.alive(), ASSETS, manifest, work)
+    used = None if config.vlm.adapter == "builtin" else _used(known)
     summary = {
         "fingerprint": key,
         "kept": kept,
@@ -144,14 +151,14 @@ def build_seed_pool(
         "category_after": known.categories(),
         "alignment_limits": [asdict(limit) for limit in limits],
         "quotas": [asdict(quota) for quota in allowed],
-        **({} if config.vlm.adapter == "builtin" else {"usage": _used(known)}),
+        **({} if used is None else {"usage": asdict(used)}),
     }
     write_json(folder / "exclusions.json", exclusions_report(exclusions, search.hits))
     write_json(folder / "summary.json", summary)
     forget(shapes)
     forget(meanings)
     search.forget()
-    return SeedPool(folder, kept, lost, tally.counts, reused=False)
+    return SeedPool(folder, kept, lost, tally.counts, reused=False, usage=used)
 
 
 def structure(store: FrameStore, config: Config, gone: Tombstones) -> list[Step]:
@@ -216,9 +223,9 @@ def _sidecar_problems(segments: Rows) -> dict[str, int]:
     return problems_by_code(by_file.column("sidecar_problem_first").to_pylist())
 
 
-def _used(known: Rows) -> dict[str, Any]:
+def _used(known: Rows) -> Usage:
     """What the labels of a VLM have cost."""
-    return asdict(total_usage(known.read([USAGE.name]).column(USAGE.name)))
+    return total_usage(known.read([USAGE.name]).column(USAGE.name))
 
 
 def _fingerprint(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.atomic import replacing
+from pipeline.errors import SeedmineError
 from pipeline.stage import ROW, Progress, Runner, Step, numbered
 from pipeline.store.shards import shard_paths
 
@@ -50,13 +51,19 @@ def chunked(table: pa.Table) -> Iterator[pa.Table]:
 
 
 def resumable_map(
-    run: Runner, stages: Sequence[Step], chunks: Iterable[pa.Table], folder: Path, progress: Progress
+    run: Runner,
+    stages: Sequence[Step],
+    chunks: Iterable[pa.Table],
+    folder: Path,
+    progress: Progress,
+    meter: Callable[[pa.Table], None] | None = None,
 ) -> Shards:
     """Map `stages` over all rows of `chunks`; the rows stand in the result in order, with `row` and `reject`.
 
     chunks: at least one table, all of one schema; a rerun must give the same rows. folder: where
     finished rows are kept; its name must change with input and settings. The caller deletes it
-    once the result stands elsewhere.
+    once the result stands elsewhere. meter: is shown each batch of new rows and may stop the map by
+    raising; what was finished is kept.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for leftover in folder.glob(".*"):
@@ -72,7 +79,12 @@ def resumable_map(
             if len(rest) or (len(chunk) == 0 and not parts):
                 for batch in run.map(stages, rest, still_open):
                     writer.add(batch)
+                    if meter is not None:
+                        meter(batch)
         writer.close()
+    except (SeedmineError, KeyboardInterrupt):
+        writer.flush()
+        raise
     finally:
         progress.end()
     return Shards(folder)
@@ -128,13 +140,16 @@ class _Writer:
     def add(self, batch: pa.Table) -> None:
         self.waiting.append(batch)
         if sum(map(len, self.waiting)) >= FLUSH_ROWS or time.monotonic() - self.flushed > FLUSH_S:
-            rows = pa.concat_tables(self.waiting)
-            if len(rows) == 0:
-                return
-            last = rows.column(ROW)[-1]
-            complete = pc.less(rows.column(ROW), last)
-            self._write(rows.filter(complete))
-            self.waiting = [rows.filter(pc.invert(complete))]
+            self.flush()
+
+    def flush(self) -> None:
+        """Write the rows that are complete: all but the last, whose siblings may be on their way."""
+        rows = pa.concat_tables(self.waiting) if self.waiting else None
+        if rows is None or len(rows) == 0:
+            return
+        complete = pc.less(rows.column(ROW), rows.column(ROW)[-1])
+        self._write(rows.filter(complete))
+        self.waiting = [rows.filter(pc.invert(complete))]
 
     def close(self) -> None:
         if self.waiting:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,10 @@ import pyarrow.compute as pc
 
 from pipeline.atomic import clear_leftovers, replacing_folder
 from pipeline.config import RUN_ONLY, Config
-from pipeline.errors import ConfigError, DataError, UsageError
+from pipeline.errors import ConfigError, DataError, MediaError, UsageError
+from pipeline.media.frames import FrameStore
 from pipeline.media.places import root_of
-from pipeline.models.protocols import Usage
+from pipeline.models.protocols import Request, Usage
 from pipeline.models.usage import total_usage
 from pipeline.prompts import language_name, prompt_hash
 from pipeline.schemas import ASSETS, CORPUS, QUERIES, RELEVANCE, SYNTH_REJECTED, UNDECIDED, USAGE
@@ -29,8 +31,9 @@ from pipeline.synth.assemble import NAME as ASSEMBLE
 from pipeline.synth.assemble import Assembled, assemble
 from pipeline.synth.by_facts import by_facts
 from pipeline.synth.by_given import by_given, given_subjects
-from pipeline.synth.by_vlm import by_vlm, prompt
+from pipeline.synth.by_vlm import by_vlm, prompt, request
 from pipeline.synth.checks import Checking, checking
+from pipeline.synth.estimate import Estimate, estimate
 from pipeline.synth.subjects import subject, subjects
 from pipeline.synth.task import TaskSpec
 from pipeline.synth.tasks import chosen, task
@@ -54,6 +57,7 @@ class Synthesised:
     rejected: int
     counts: list[Counts]
     reused: bool  # nothing had changed since the last run
+    usage: Usage | None = None  # what a VLM has cost in this run and those it went on from; None where none was asked
 
 
 def synthesise(
@@ -64,10 +68,12 @@ def synthesise(
     progress: Progress,
     overwrite: bool = False,
     media_root: str | None = None,
+    meter: Callable[[pa.Table], None] | None = None,
 ) -> list[Synthesised]:
     """Write `<out>/synth/<task>` for each task, from `<out>/seed_pool`.
 
     tasks: names, or `all`. media_root: where the media lie now, if not where the seed pool says.
+    meter: sees each batch of annotated rows and may stop the run by raising; a rerun goes on.
     The same pool, prompts, config and code give the same rows; an unchanged task is not made again.
     Raises UsageError on an unknown task or a missing seed pool, ConfigError on a language that
     the annotator does not write.
@@ -84,7 +90,8 @@ def synthesise(
         known = _unchanged(out / "synth" / spec.name, key)
         if known is None or overwrite:
             assets = assets or _assets(out)
-            known = _synthesise(spec, assets, out, config, run, progress, _Origin(key, root, overwrite))
+            job = _Job(config, run, progress, meter)
+            known = _synthesise(spec, assets, out, job, _Origin(key, root, overwrite))
         results.append(known)
     return results
 
@@ -106,10 +113,18 @@ class _Made:
     usage: Usage | None  # None where no VLM was asked
 
 
-def _synthesise(
-    spec: TaskSpec, assets: pa.Table, out: Path, config: Config, run: Runner, progress: Progress, origin: _Origin
-) -> Synthesised:
-    work, folder = out / ".work", out / "synth" / spec.name
+@dataclass(frozen=True)
+class _Job:
+    """How a task is made."""
+
+    config: Config
+    run: Runner
+    progress: Progress
+    meter: Callable[[pa.Table], None] | None
+
+
+def _synthesise(spec: TaskSpec, assets: pa.Table, out: Path, job: _Job, origin: _Origin) -> Synthesised:
+    config, work, folder = job.config, out / ".work", out / "synth" / spec.name
     annotation = Annotation(
         spec.name, config.synth, config.frames, out / "cache", root_of(origin.media_root), config.seed
     )
@@ -124,10 +139,10 @@ def _synthesise(
         forget(finished)
         forget(given)
     asked = subjects(assets, spec, config.synth.languages)
-    checked, made = _checked(run, [annotate, check], asked, finished, progress)
+    checked, made = _checked(job, [annotate, check], asked, finished)
     told = given_subjects(assets, spec, config.synth.languages)
     if config.synth.given and len(told):
-        theirs, counted = _checked(run, [by_given(annotation), check], told, given, progress)
+        theirs, counted = _checked(job, [by_given(annotation), check], told, given)
         checked = pa.concat_tables([checked, theirs], promote_options="default")  # only a VLM has a `usage`
         made = [*made, *counted]
 
@@ -139,15 +154,43 @@ def _synthesise(
     _write(spec, data, folder, work, config, origin, _Made(made, used))
     forget(finished)
     forget(given)
-    return Synthesised(spec.name, folder, len(data.queries), len(data.rejected), made, reused=False)
+    return Synthesised(spec.name, folder, len(data.queries), len(data.rejected), made, reused=False, usage=used)
 
 
-def _checked(
-    run: Runner, stages: Sequence[Step], asked: pa.Table, finished: Path, progress: Progress
-) -> tuple[pa.Table, list[Counts]]:
-    watch = Stopwatch(progress)
-    checked = resumable_map(run, stages, chunked(asked), finished, watch).read()
+def _checked(job: _Job, stages: Sequence[Step], asked: pa.Table, finished: Path) -> tuple[pa.Table, list[Counts]]:
+    watch = Stopwatch(job.progress)
+    checked = resumable_map(job.run, stages, chunked(asked), finished, watch, job.meter).read()
     return checked, counts(stages, checked, watch.seconds)
+
+
+def estimates(out: Path, tasks: Sequence[str], config: Config) -> list[Estimate]:
+    """What each task would take, by the seed pool and what an earlier run has cost. Raises as `synthesise` does."""
+    specs = chosen(tasks)
+    _check_languages(config)
+    _pool_manifest(out)
+    assets = _assets(out)
+    return [estimate(spec, assets, config, _earlier(out / "synth" / spec.name)) for spec in specs]
+
+
+def _earlier(folder: Path) -> Usage | None:
+    """What an earlier run of a task has cost."""
+    path = folder / "summary.json"
+    used = json.loads(path.read_text(encoding="utf-8")).get("usage") if path.is_file() else None
+    return None if used is None else Usage(**used)
+
+
+def sample_request(out: Path, name: str, config: Config, media_root: str | None = None) -> Request | None:
+    """What a VLM would get for the first subject of a task whose media can be read; None when there is none."""
+    spec, manifest = task(name), _pool_manifest(out)
+    root = root_of(media_root or manifest.media_root or ".")
+    settings = Annotation(name, config.synth, config.frames, out / "cache", root, config.seed)
+    store = FrameStore(settings.cache, root, config.frames)
+    for row in subjects(_assets(out), spec, config.synth.languages[:1]).to_pylist():
+        try:
+            return request(spec, subject(row), row["language"], settings, store)
+        except MediaError:
+            continue  # the run will reject it and say why
+    return None
 
 
 def show(out: Path, name: str, asset_id: str, config: Config) -> str:

@@ -1,0 +1,56 @@
+"""What a run would take is known before it is run."""
+
+import pytest
+
+from pipeline.config import Config, FrameSettings, SynthSettings, VlmSettings
+from pipeline.models.protocols import Usage
+from pipeline.synth import estimate as module
+from pipeline.synth.by_vlm import prompt
+from pipeline.synth.estimate import estimate
+from pipeline.synth.subjects import subject, subjects
+from pipeline.synth.tasks import TASKS
+from tests.synth.samples import asset, clip, pool
+
+SIZE = {"width_px": 1024, "height_px": 640}  # sampled at 768 x 480: 24 x 15 tokens
+
+
+def config(**more):
+    return Config(vlm=VlmSettings(adapter="fake", **more), frames=FrameSettings(max_side_px=768))
+
+
+def test_a_picture_is_one_request_a_language_with_its_words_and_pixels():
+    assets = pool(asset("a") | SIZE | {"fingerprints": [1]}, asset("b") | SIZE | {"fingerprints": [2]})
+    settings = config(expected_output_tokens=50).model_copy(update={"synth": SynthSettings(languages=("en", "zh"))})
+    found = estimate(TASKS["image_qa"], assets, settings, None)
+    assert (found.requests, found.visual_tokens, found.output_tokens, found.gpu_hours) == (4, 4 * (360 + 2), 200, None)
+    rows = subjects(assets, TASKS["image_qa"], ["en", "zh"]).to_pylist()
+    texts = [prompt(TASKS["image_qa"], subject(r), r["language"], settings.synth) for r in rows]
+    assert found.text_tokens == sum(-(-len(t.encode()) // 4) for t in texts)
+    assert found.usage == Usage(4, 0, found.text_tokens + found.visual_tokens, 200)
+
+
+def test_of_many_prompts_only_some_are_rendered(monkeypatch):
+    assets = pool(*[asset(f"a{i:03d}") | SIZE | {"fingerprints": [i]} for i in range(40)])
+    whole = estimate(TASKS["image_qa"], assets, config(), None)
+    monkeypatch.setattr(module, "_RENDERED", 7)
+    assert estimate(TASKS["image_qa"], assets, config(), None) == whole  # names of one length: prompts of one length
+
+
+def test_a_video_costs_a_token_for_two_frames_and_a_file_of_segments_is_one_request():
+    segments = [clip(n, "f", 3 * i, 3 * i + 3) | SIZE | {"fingerprints": [1, 2, 3]} for i, n in enumerate("vw")]
+    of_clips = estimate(TASKS["video_qa"], pool(*segments), config(), None)
+    of_moments = estimate(TASKS["moment_retrieval"], pool(*segments), config(), None)
+    assert of_clips.visual_tokens == of_moments.visual_tokens == 2 * 2 * (360 + 2 + 6)
+    assert (of_clips.requests, of_moments.requests) == (2, 1)
+
+
+def test_an_earlier_run_says_how_long_replies_are_and_the_users_rate_how_long_it_takes():
+    assets = pool(asset("a") | SIZE | {"fingerprints": [1]})
+    found = estimate(TASKS["image_qa"], assets, config(requests_per_gpu_hour=500), Usage(10, 0, 0, 1234))
+    assert found.output_tokens == 123
+    assert found.gpu_hours == pytest.approx(1 / 500)
+
+
+def test_nothing_to_ask_costs_nothing():
+    found = estimate(TASKS["video_qa"], pool(asset("a") | SIZE | {"fingerprints": [1]}), config(), None)
+    assert found.usage == Usage()
