@@ -8,7 +8,7 @@ from pipeline.models.text_tokens import token_counter
 
 
 def test_the_models_own_tokenizer_counts(tmp_path):
-    tokenizer = Tokenizer(WordLevel({"a": 0, "cup": 1, "[UNK]": 2}, unk_token="[UNK]"))
+    tokenizer = Tokenizer(WordLevel({"a": 0, "cup": 1, "?": 2}, "?"))
     tokenizer.pre_tokenizer = Whitespace()
     tokenizer.save(str(tmp_path / "tokenizer.json"))
     assert token_counter(str(tmp_path))("a cup a cup saucer") == 5
