@@ -81,6 +81,9 @@ class FrameSettings(Settings):
     """Frames kept of one segment at most, spread evenly."""
     max_side_px: int = Field(1024, ge=64, le=4096)
     """Sampled frames and images are scaled down so that the longer side fits."""
+    max_video_pixels: int = Field(9_216_000, ge=65_536)
+    """Of all sampled frames of a segment together, which are scaled down to it: 4,500 tokens of 32 x 32 px, two frames
+    each (PAPER, training). A picture of the default longer side has 1,024 tokens at most, of the paper's 1,280."""
     crop_bars: bool = False
     """Sampled frames of a video lose the black bars that all of them have. Off: a claim such as "mostly black"
     stays true of the file, which keeps its bars."""

@@ -69,7 +69,7 @@ def thumbnail(pixels: Pixels, settings: FrameSettings) -> bytes:
 
 def _settings_hash(settings: FrameSettings) -> str:
     """Of what decides about pixels: a change of another setting keeps the cache."""
-    values = settings.model_dump(include={"sample_fps", "max_frames", "max_side_px", "crop_bars"})
+    values = settings.model_dump(include={"sample_fps", "max_frames", "max_side_px", "max_video_pixels", "crop_bars"})
     return hashlib.sha256(json.dumps([VERSION, values], sort_keys=True).encode()).hexdigest()[:12]
 
 

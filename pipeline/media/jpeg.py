@@ -16,8 +16,13 @@ _THUMBNAIL_QUALITY = 85
 
 def encode_jpeg(picture: Picture, quality: int = _QUALITY) -> bytes:
     """A uint8 [H, W, 3] RGB picture as JPEG bytes."""
+    return encode_picture(Image.fromarray(picture), quality)
+
+
+def encode_picture(picture: Image.Image, quality: int = _QUALITY) -> bytes:
+    """Pillow's picture of mode RGB as JPEG bytes."""
     buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "JPEG", quality=quality)
+    picture.save(buffer, "JPEG", quality=quality)
     return buffer.getvalue()
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from pipeline.config import FrameSettings
 from pipeline.errors import MediaError
+from pipeline.media.budget import budgeted
 from pipeline.media.jpeg import encode_jpeg
 from pipeline.media.videos import Frame
 from pipeline.models.protocols import Pixels
@@ -139,4 +140,5 @@ class Sampler:
             if len(chosen) < min(FEW, self.settings.max_frames) and edge is not None and time_s not in chosen:
                 chosen[time_s] = edge
         times = tuple(sorted(chosen))
-        return Pixels(tuple(self._encoded(chosen[t]) for t in times), times, video=True)
+        frames = budgeted([self._encoded(chosen[t]) for t in times], self.settings.max_video_pixels)
+        return Pixels(frames, times, video=True)

@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.config import Config, VlmSettings
+from pipeline.media.budget import within
 from pipeline.media.images import fit
 from pipeline.models.protocols import Usage
 from pipeline.models.text_tokens import token_counter
@@ -84,6 +85,8 @@ def _of_asset(row: dict[str, Any], config: Config, limits: PixelLimits) -> int:
     """Tokens of the sampled frames; a frame has one perceptual hash."""
     width, height = fit(row["width_px"], row["height_px"], config.frames.max_side_px)
     frames = len(row["fingerprints"])
+    if row["media"] == "video":
+        width, height = within(width, height, frames, config.frames.max_video_pixels)
     if row["media"] == "image" or not sends_videos(config.vlm):
         return frames * (image_tokens(width, height, limits) + MARKS)
     times = -(-frames // FRAMES_A_TOKEN) * (TIME_TOKENS + MARKS)
