@@ -274,8 +274,10 @@ class ColumnSettings(Settings):
 
     uri: str | None = None
     """Paths or URLs."""
+    media: str | None = None
+    """The media themselves, in Arrow and Parquet files."""
     source_caption: str | None = None
-    """A caption that came with the medium."""
+    """A caption that came with the medium; several are joined."""
     given_label: str | None = None
     """What somebody labelled it as."""
     licence: str | None = None

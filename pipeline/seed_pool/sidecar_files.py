@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from types import MappingProxyType
 
@@ -15,8 +15,10 @@ from pipeline.media.opening import open_medium
 from pipeline.media.subtitles import Cue, read_cues
 from pipeline.media.told import MAX_CHARS, clean
 from pipeline.media.xmp import XmpError, read_xmp
+from pipeline.prompts import LANGUAGES
 from pipeline.seed_pool.licences import chosen
 from pipeline.seed_pool.sources.columns import known_of_record
+from pipeline.seed_pool.sources.sidecars import language_in
 
 MAX_BYTES = 1 << 20
 _MARKS = (
@@ -53,7 +55,9 @@ def read_sidecar(store: FrameStore, uri: str) -> Sidecar:
         return Sidecar(problem=("too_large", f"more than {MAX_BYTES} bytes"))
     suffix = PurePosixPath(uri).suffix.lower()
     try:
-        return _xmp(data) if suffix == ".xmp" else _READERS[suffix](_decoded(data))
+        found = _xmp(data) if suffix == ".xmp" else _READERS[suffix](_decoded(data))
+        language = language_in(uri)
+        return replace(found, known={"source_language": language}) if language in LANGUAGES else found
     except _UnusableError as error:
         return Sidecar(problem=(error.code, str(error)))
 

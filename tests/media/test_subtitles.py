@@ -47,6 +47,20 @@ def test_what_is_broken_is_counted() -> None:
     assert read_cues(text) == ([], 4)
 
 
+def test_a_cue_ends_where_the_next_begins_also_without_an_empty_line() -> None:
+    text = "1\n0:01.0 --> 0:02.0\nhello there\nfriend\n2\n0:03.0 --> 0:04.0\nroom\n101\n"
+    assert read_cues(text) == ([Cue(1.0, 2.0, "hello there friend"), Cue(3.0, 4.0, "room 101")], 0)
+
+
+def test_times_inside_notes_and_styles_are_no_cues() -> None:
+    text = "WEBVTT\n\nNOTE\n0:01.0 --> 0:02.0\nleft out\n\nREGION\nid:a\n0:01.0 --> 0:02.0\n\n0:05.0 --> 0:06.0\nsaid\n"
+    assert read_cues(text) == ([Cue(5.0, 6.0, "said")], 0)
+
+
+def test_a_minute_has_sixty_seconds() -> None:
+    assert read_cues("00:99:02.0 --> 01:40:00.0\nlate\n\n0:00:75.0 --> 0:02:00.0\nlater\n") == ([], 2)
+
+
 @given(st.text(alphabet=st.sampled_from("0123456789:.,-> \n<>{}\\&;#x")) | st.text())
 def test_no_text_breaks_it(text: str) -> None:
     cues, _ = read_cues(text)

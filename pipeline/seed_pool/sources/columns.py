@@ -18,7 +18,7 @@ from pipeline.seed_pool.sources.rows import KNOWN
 NAMES: dict[str, tuple[str, ...]] = {
     "uri": ("uri", "path", "file", "file_path", "filepath", "image_path", "video_path", "file_name", "filename",
             "image", "video", "url", "image_url", "video_url"),
-    "source_caption": ("source_caption", "caption", "text", "alt_text", "alt", "description", "title"),
+    "source_caption": ("source_caption", "caption", "captions", "text", "alt_text", "alt", "description", "title"),
     "given_label": ("given_label", "label", "class", "class_name", "category"),
     "licence": ("licence", "license", "rights"),
     "author": ("author", "artist", "creator", "photographer", "credit"),
@@ -36,9 +36,10 @@ class Columns:
     classes: dict[str, tuple[str, ...]]  # names of a Hugging Face ClassLabel, by column
 
     @classmethod
-    def of_schema(cls, schema: pa.Schema, settings: SourceSettings) -> Columns:
+    def of_schema(cls, schema: pa.Schema, settings: SourceSettings, medium: str | None = None) -> Columns:
         """Find the columns by the names of `settings`, else by NAMES.
 
+        medium: the column that holds the media themselves, where there is one: no path is read then.
         Raises UsageError when a column that the settings name is not there.
         """
         lower = {name.lower(): name for name in reversed(schema.names)}
@@ -50,8 +51,9 @@ class Columns:
             guessed = next((lower[n] for n in names if n in lower and _text_like(schema.field(lower[n]).type)), None)
             if column := named or guessed:
                 found[what] = column
-        place = found.pop("uri", None)
-        if found.get("origin") == place:
+        place = found.pop("uri", None) if medium is None else None
+        found.pop("uri", None)
+        if place is not None and found.get("origin") == place:
             found.pop("origin", None)
         return cls(place, found, _class_names(schema))
 
@@ -68,7 +70,7 @@ class Columns:
         classes = self.classes.get(column)
         if classes is not None and isinstance(value, int):
             value = classes[value] if 0 <= value < len(classes) else None
-        return clean(value)
+        return _told(value)
 
 
 def known_of_record(record: Mapping[str, Any]) -> dict[str, str]:
@@ -85,7 +87,10 @@ def _told(value: Any) -> str | None:
 
 
 def _text_like(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_integer(kind))
+    if pa.types.is_dictionary(kind) or pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return _text_like(kind.value_type)
+    strings = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view, pa.types.is_integer)
+    return any(is_one(kind) for is_one in strings)
 
 
 def _class_names(schema: pa.Schema) -> dict[str, tuple[str, ...]]:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.config import SourceSettings
-from pipeline.errors import MediaError
+from pipeline.errors import MediaError, UsageError
 from pipeline.media.members import Entry, arrow_batches, container_kind, tar_entries
 from pipeline.seed_pool.sources.columns import Columns
 from pipeline.seed_pool.sources.rows import Found, folder_label
@@ -19,6 +19,7 @@ from pipeline.seed_pool.sources.sidecars import by_stem
 
 _BATCH_ROWS = 256
 CONTAINER = "container"
+_USUAL = frozenset({"image", "img", "jpg", "jpeg", "png", "webp", "video", "mp4", "media", "bytes", "content", "data"})
 
 
 def inside(path: Path, uri: str, settings: SourceSettings) -> Iterator[Found]:
@@ -81,11 +82,11 @@ def _rows(uri: str, batches: Iterator[pa.RecordBatch], settings: SourceSettings)
     try:
         for batch in batches:
             if columns is None:
-                columns = Columns.of_schema(batch.schema, settings)
-                medium = media_column(batch.schema)
+                medium = media_column(batch.schema, settings)
+                columns = Columns.of_schema(batch.schema, settings, medium)
                 if medium is None:
                     break
-                yield Found(uri, (CONTAINER, f"media in column {medium!r}; its rows have rows of their own"))
+                yield Found(uri, (CONTAINER, _said(medium, batch.schema)))
             wanted = batch.select([n for n in batch.schema.names if n != medium and n in columns.names])
             paths = _paths(batch.column(medium or ""))
             for i, row in enumerate(wanted.to_pylist()):
@@ -99,15 +100,37 @@ def _rows(uri: str, batches: Iterator[pa.RecordBatch], settings: SourceSettings)
         yield Found(uri)
 
 
-def media_column(schema: pa.Schema) -> str | None:
-    """The first column of Hugging Face media ({bytes, path}) or of bytes; None where there is none."""
+def media_column(schema: pa.Schema, settings: SourceSettings) -> str | None:
+    """The column of media that the settings name; else the first of Hugging Face's ({bytes, path}), else of bytes.
+
+    Of bytes one with a usual name goes first. None where there is none. Raises UsageError for a named
+    one that holds none.
+    """
+    found = _media_columns(schema)
+    named = settings.columns.media
+    if named is not None and named in schema.names and named not in found:
+        raise UsageError(f"column {named!r} holds {schema.field(named).type}, no media; there are {', '.join(found)}")
+    return named if named in found else next(iter(found), None)
+
+
+def _media_columns(schema: pa.Schema) -> list[str]:
+    """All columns that may hold media, the likeliest first."""
+    pairs: list[str] = []
+    usual: list[str] = []
+    other: list[str] = []
     for field in schema:
         kind = field.type
         if pa.types.is_struct(kind) and {"bytes", "path"} <= {kind.field(i).name for i in range(kind.num_fields)}:
-            return str(field.name)
-        if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
-            return str(field.name)
-    return None
+            pairs.append(str(field.name))
+        elif pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+            (usual if field.name.lower() in _USUAL else other).append(str(field.name))
+    return [*pairs, *usual, *other]
+
+
+def _said(medium: str, schema: pa.Schema) -> str:
+    others = [name for name in _media_columns(schema) if name != medium]
+    more = f"; {', '.join(others)} not read (seed_pool.sources.columns.media)" if others else ""
+    return f"media in column {medium!r}; its rows have rows of their own{more}"
 
 
 def _paths(column: pa.Array) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -66,7 +67,7 @@ class ListSource:
             yield str(self.url), file_sha256(self.path)
 
     def found(self) -> Iterator[Found]:
-        if self.path.suffix.lower() == ".parquet" and media_column(self._schema()) is not None:
+        if self.path.suffix.lower() == ".parquet" and media_column(self._schema(), self.settings) is not None:
             yield from inside(self.path, self._name, self.settings)
             return
         any_yet = False
@@ -112,23 +113,32 @@ class ListSource:
         parse = pa.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True, invalid_row_handler=note)
         names = pa.csv.open_csv(self.path, parse_options=parse).schema.names
         broken.clear()
-        as_text = pa.csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=True)
+        # As bytes: one row that is not UTF-8 must not stop the list.
+        as_bytes = pa.csv.ConvertOptions(column_types=dict.fromkeys(names, pa.binary()), strings_can_be_null=True)
         reading = pa.csv.ReadOptions(use_threads=False)  # so that broken rows have numbers
-        batches = pa.csv.open_csv(self.path, reading, parse, as_text)
-        columns = self._columns(batches.schema)
-        yield from self._of_batches(batches)
-        for row in broken:
-            detail = f"{row.actual_columns} columns, the header has {row.expected_columns}"
-            yield columns, self._broken(row.number - 1 if row.number else 0, detail)
+        columns = self._columns(pa.schema([pa.field(name, pa.string()) for name in names]))
+        number = 0  # of the row, the header being row 0
+        for batch in pa.csv.open_csv(self.path, reading, parse, as_bytes):
+            for row in batch.select([n for n in names if n in columns.names]).to_pylist():
+                number += 1
+                while number in {bad.number - 1 for bad in broken if bad.number}:
+                    number += 1
+                try:
+                    yield columns, {n: None if value is None else value.decode() for n, value in row.items()}
+                except UnicodeDecodeError as error:
+                    yield columns, self._broken(number, f"not UTF-8: {error}")
+        for bad in broken:
+            detail = f"{bad.actual_columns} columns, the header has {bad.expected_columns}"
+            yield columns, self._broken(bad.number - 1 if bad.number else 0, detail)
 
     def _of_json(self) -> Iterator[tuple[Columns, dict[str, Any] | Found]]:
-        with self.path.open(encoding="utf-8") as file:
+        with self.path.open("rb") as file:
             seen = [row for line in islice(file, _PEEKED_LINES) if isinstance(row := _parsed(line), dict)]
         if not seen:
             return
         keys = dict.fromkeys(key for row in seen for key in _simple(row))
         columns = self._columns(pa.schema([pa.field(key, pa.string()) for key in keys]))
-        with self.path.open(encoding="utf-8") as file:
+        with self.path.open("rb") as file:
             for number, line in enumerate(file):
                 if line.strip():
                     row = _parsed(line)
@@ -160,10 +170,10 @@ class ListSource:
         return (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
 
 
-def _parsed(line: str) -> dict[str, Any] | str:
+def _parsed(line: bytes) -> dict[str, Any] | str:
     """The object in a line, or what is wrong with it."""
     try:
-        value = json.loads(line)
+        value = json.loads(line.removeprefix(codecs.BOM_UTF8).decode())
     except ValueError as error:
         return str(error)
     return value if isinstance(value, dict) else f"a {type(value).__name__}"

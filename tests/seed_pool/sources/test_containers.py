@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.config import FrameSettings, SourceSettings
-from pipeline.errors import MediaError
+from pipeline.config import ColumnSettings, FrameSettings, SourceSettings
+from pipeline.errors import MediaError, UsageError
 from pipeline.media.fingerprint import file_sha256
 from pipeline.media.frames import FrameStore
 from pipeline.media.probe import probe
@@ -170,3 +170,27 @@ def test_a_damaged_container_is_a_reject_and_stops_nothing(tmp_path: Path) -> No
 def test_a_parquet_file_without_media_is_a_file_like_any_other(tmp_path: Path) -> None:
     pq.write_table(pa.table({"url": ["x"]}), tmp_path / "00000.parquet")
     assert reasons(found(tmp_path)) == {"00000.parquet": None}
+
+
+def test_bytes_that_are_no_media_do_not_stand_for_the_picture_beside_them(tmp_path: Path) -> None:
+    columns = {"uid": pa.array([b"\x01\x02"]), "image": pa.array([JPEG]), "mask": pa.array([PNG])}
+    pq.write_table(pa.table(columns), tmp_path / "d.parquet")
+    container, row = found(tmp_path)
+    assert row.uri == "d.parquet/0/image"
+    assert container.verdict is not None
+    assert "uid, mask not read" in container.verdict[1]
+    (_, named) = found(tmp_path, columns=ColumnSettings(media="mask"))
+    assert named.uri == "d.parquet/0/mask"
+
+
+def test_a_named_column_without_media_is_an_error(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"image": pa.array([JPEG]), "size": pa.array([3])}), tmp_path / "d.parquet")
+    with pytest.raises(UsageError, match="column 'size' holds int64, no media; there are image"):
+        found(tmp_path, columns=ColumnSettings(media="size"))
+
+
+def test_the_url_beside_a_picture_is_its_origin(tmp_path: Path) -> None:
+    columns = {"url": pa.array(["https://example.org/1.jpg"]), "jpg": pa.array([JPEG])}
+    pq.write_table(pa.table(columns), tmp_path / "00000.parquet")
+    (_, row) = found(tmp_path)
+    assert row.known["origin"] == "https://example.org/1.jpg"

@@ -1,9 +1,7 @@
 """Lists of media in the formats people have them in."""
 
-import itertools
 import json
 import tracemalloc
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +12,7 @@ import pytest
 from pipeline.config import ColumnSettings, SourceSettings
 from pipeline.errors import DataError, UsageError
 from pipeline.seed_pool.sources import open_source
-from pipeline.seed_pool.sources.rows import DISCOVERED, Found, tables
+from pipeline.seed_pool.sources.rows import Found, tables
 
 ROWS = [
     {"url": "https://example.org/1.jpg", "caption": 'one, "two"\nthree', "license": "CC0"},
@@ -88,19 +86,52 @@ def test_a_list_without_rows_is_named(tmp_path: Path, name: str, data: bytes) ->
         found(tmp_path / name)
 
 
-def test_ten_million_rows_pass_through_without_being_held() -> None:
-    """A synthetic listing: what a source gives is turned into tables a chunk at a time."""
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+def test_a_list_of_any_length_takes_the_same_memory(tmp_path: Path, suffix: str) -> None:
+    """Ten times as many rows, read from the file and turned into tables: what is held is a batch."""
 
-    def listing() -> Iterator[Found]:
-        for i in itertools.count():
-            yield Found(f"https://example.org/{i:08d}.jpg")
-
-    def peak(chunks: int) -> int:
+    def peak(rows: int) -> int:
+        listed = [{"url": f"https://example.org/{i:08d}.jpg", "caption": f"picture {i}"} for i in range(rows)]
+        path = write(tmp_path / f"{rows}{suffix}", listed)
+        del listed
+        source = open_source(str(path), SourceSettings())
         tracemalloc.start()
-        for table in itertools.islice(tables(listing(), 1000), chunks):
-            assert table.schema.equals(DISCOVERED)
+        count = sum(len(table) for table in tables(source.found(), 1000))
         peak_bytes = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
+        assert count == rows
         return peak_bytes
 
-    assert peak(30) < 1.5 * peak(3)
+    assert peak(60_000) < 1.5 * peak(20_000)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+def test_a_row_that_is_not_utf8_is_a_reject_of_that_row_alone(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"l{suffix}"
+    write(
+        path,
+        [{"path": "a.jpg", "caption": "one"}, {"path": "b.jpg", "caption": "XX"}, {"path": "c.jpg", "caption": "3"}],
+    )
+    path.write_bytes(path.read_bytes().replace(b"XX", b"\xff"))
+    rows = found(path)
+    assert sorted(r.uri for r in rows if r.verdict is None) == ["a.jpg", "c.jpg"]
+    (bad,) = [r.verdict for r in rows if r.verdict is not None]
+    assert bad[0] == "bad_row"
+
+
+def test_a_mark_of_byte_order_is_no_part_of_the_first_row(tmp_path: Path) -> None:
+    for name, text in (("a.jsonl", '{"path": "a.jpg"}\n'), ("a.csv", "path\na.jpg\n")):
+        (tmp_path / name).write_bytes(b"\xef\xbb\xbf" + text.encode())
+        assert [(r.uri, r.verdict) for r in found(tmp_path / name)] == [("a.jpg", None)]
+
+
+def test_columns_of_categories_and_of_several_captions_are_read(tmp_path: Path) -> None:
+    table = pa.table(
+        {
+            "url": pa.array(["https://example.org/1.jpg"]).dictionary_encode(),
+            "captions": pa.array([["a cup", "a red cup"]]),
+        }
+    )
+    pq.write_table(table, tmp_path / "l.parquet")
+    (row,) = found(tmp_path / "l.parquet")
+    assert (row.uri, row.known["source_caption"]) == ("https://example.org/1.jpg", "a cup, a red cup")
