@@ -129,10 +129,9 @@ def apply_step(step: Step, table: pa.Table, model: object | None = None) -> pa.T
     live = table.filter(alive)
     positions = np.flatnonzero(alive.to_numpy(zero_copy_only=False))
     if len(live) == 0:
-        added = _checked(step, live, _failed(step, 0, StageError("")))
-    else:
-        read = live.select(list(step.reads))
-        added = _guarded(step, read, lambda t: step.fn(t, step.settings, *(() if step.model is None else (model,))))
+        return _carried_past(step, table)
+    read = live.select(list(step.reads))
+    added = _guarded(step, read, lambda t: step.fn(t, step.settings, *(() if step.model is None else (model,))))
     if isinstance(step, Split):
         parents = added.column(PARENT).combine_chunks()
         live = live.take(parents)
@@ -147,6 +146,16 @@ def apply_step(step: Step, table: pa.Table, model: object | None = None) -> pa.T
     # numpy's stable sort keeps the children of one parent in the order the Split gave them.
     both = both.take(pa.array(np.argsort(np.concatenate([positions, dead_positions]), kind="stable")))
     return _without_wide_columns_of_rejects(both)
+
+
+def _carried_past(step: Step, table: pa.Table) -> pa.Table:
+    """A batch without live rows, as it looks behind `step`: its columns in the same order and types."""
+    added = [field.name for field in step.adds]
+    result = table.drop_columns([n for n in (*added, "reject") if n in table.column_names])
+    for field in step.adds:
+        known = table.column(field.name).cast(field.type) if field.name in table.column_names else None
+        result = result.append_column(field, pa.nulls(len(table), field.type) if known is None else known)
+    return _without_wide_columns_of_rejects(result.append_column("reject", table.column("reject")))
 
 
 def _without_wide_columns_of_rejects(table: pa.Table) -> pa.Table:
