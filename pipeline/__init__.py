@@ -7,7 +7,7 @@ Three rooms, one table format between them (docs/architecture.md):
 Read in this order: `stage.py` (the law of a step), `schemas.py` (every column), one recipe
 (`seed_pool/recipe.py`), one stage (`seed_pool/quality.py`) and its test. Then `media/` (pixels),
 `models/` (protocols and adapters), `store/` (files), `runners/` (Ray, or a plain loop). `takedown.py`
-takes an item out of all three rooms.
+takes an item out of all three rooms; `prompt_page.py` shows what a VLM is asked in two of them.
 
 The public API is `build_seed_pool`, `synthesise` and `mine_negatives`, imported from the recipes
 so that `import pipeline` stays light.

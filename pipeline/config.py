@@ -326,7 +326,40 @@ class SynthSettings(Settings):
     """Longer descriptions are rejected (PAPER, appendix B)."""
     given: bool = True
     """Captions, labels and subtitles that came with the media become examples too."""
+    describe: Literal["each", "once"] = "each"
+    """A VLM: `each` lets every task begin with a description of its own (PAPER, appendix B); `once` takes that of the
+    seed pool for all tasks, which makes replies shorter."""
+    type_choice: Literal["free", "assigned"] = "free"
+    """A VLM: `free` lets it choose the task type that fits best, as in the paper, so that some types are rare;
+    `assigned` asks for one type an asset, drawn by asset id and seed. Either way a row has the type that the reply
+    names."""
+    type_weights: dict[str, dict[str, NonNegative]] = {}
+    """`assigned`: how often a type is asked for, by task, e.g. {image_qa: {Visual Reasoning: 2}}; what is not named
+    has weight 1, and what has 0 is never asked for."""
+    personas: str | None = "personas.yaml"
+    """A VLM: who asks the queries about mood or theme, drawn by asset id and seed. A file of configs/, or a path;
+    `extends: personas.yaml` in it adds to those that are shipped; none leaves it to the VLM."""
+    examples: str | None = None
+    """A VLM: worked examples that the prompts show, by task and language. A file of configs/ (`examples.yaml`), or a
+    path."""
+    snap_s: float = Field(0.5, ge=0)
+    """A VLM: a moment that begins or ends this near to a boundary of its segment does so there."""
     facts: FactSettings = FactSettings()
+
+    @field_validator("languages")
+    @classmethod
+    def _once(cls, languages: tuple[str, ...]) -> tuple[str, ...]:
+        """A language that stands twice would be asked for, and paid, twice."""
+        if len(set(languages)) < len(languages):
+            raise ValueError("a language stands twice")
+        return languages
+
+    @model_validator(mode="after")
+    def _weighed(self) -> SynthSettings:
+        """Weights that nothing reads would never say so."""
+        if self.type_weights and self.type_choice == "free":
+            raise ValueError("type_weights belong to type_choice: assigned")
+        return self
 
 
 class GuardSettings(Settings):

@@ -1,4 +1,4 @@
-"""Settings from a YAML file and `--set key=value`: the defaults with what these say in their place."""
+"""Settings from a YAML file and `--set key=value`, and the files that settings name."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from pipeline.config import Config
 from pipeline.errors import ConfigError
+from pipeline.resources import read_config_text
 
 
 def _nearest(key: str, location: tuple[str | int, ...], model: type[BaseModel]) -> str:
@@ -86,3 +87,34 @@ def load_config(path: Path | None, assignments: list[str] | None = None) -> Conf
     for assignment in assignments or []:
         _set(data, assignment)
     return parse_config(data, "--set") if assignments else told
+
+
+class _NoKeyTwice(yaml.SafeLoader):
+    """YAML keeps the last of two equal keys without a word; here the second is an error."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if isinstance(key, str) and key in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"{key!r} stands twice", key_node.start_mark)
+            seen.add(key if isinstance(key, str) else id(key_node))
+        return super().construct_mapping(node, deep)
+
+
+def read_mapping(name: str, setting: str) -> dict[str, Any]:
+    """What a YAML file that a setting names holds: a path, or a file of configs/.
+
+    Raises ConfigError naming setting or file; also where a key stands twice.
+    """
+    path = Path(name)
+    try:
+        text = path.read_text(encoding="utf-8") if path.is_file() else read_config_text(name)
+        data = yaml.load(text, Loader=_NoKeyTwice)  # noqa: S506 -- a subclass of SafeLoader
+    except (OSError, UnicodeDecodeError, RecursionError) as error:
+        raise ConfigError(f"{setting}: cannot read {name}: {error}") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{name} is not valid YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(data, dict):
+        raise ConfigError(f"{name} holds a {type(data).__name__}, not keys with values ({setting})")
+    return data

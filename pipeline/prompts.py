@@ -7,10 +7,11 @@ import json
 from typing import Any
 
 from jinja2 import FunctionLoader, StrictUndefined
+from jinja2.meta import find_referenced_templates
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from pipeline.errors import ConfigError
-from pipeline.resources import names, read_prompt_text
+from pipeline.resources import read_prompt_text
 
 LANGUAGES = {
     "ar": "Arabic",
@@ -45,6 +46,9 @@ LANGUAGES = {
     "zh": "Chinese",
 }
 
+# Languages whose texts `synth/checks.py` counts by the character, as they put no space between words.
+_WITHOUT_SPACES = {"ja", "th", "zh"}
+
 
 def _readable(value: object, **options: Any) -> str:
     """JSON in the letters of every script, which a model reads better than their escapes; what is not
@@ -74,13 +78,26 @@ def language_name(code: str) -> str:
         raise ConfigError(f"synth.languages: {code!r} is not one of {', '.join(LANGUAGES)}") from error
 
 
+def word_unit(code: str) -> str:
+    """In what the length of a text of this language is limited."""
+    return "characters" if code in _WITHOUT_SPACES else "words"
+
+
 def render(template: str, **context: Any) -> str:
     """Fill a template of prompts/. Raises jinja2.UndefinedError when it needs a value not given."""
     return _ENVIRONMENT.get_template(template).render(**context).strip() + "\n"
 
 
 def prompt_hash(template: str) -> str:
-    """Changes when the text of a template, or of the parts it may include, does."""
-    parts = [n for n in names("prompts") if n.startswith("_")]
-    text = "\0".join(read_prompt_text(n) for n in [template, *parts])
+    """Changes when the text of a template, or of one that it extends or imports, does."""
+    text = "\0".join(read_prompt_text(name) for name in _with_parts(template))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _with_parts(template: str) -> list[str]:
+    """A template and, in a fixed order, all that it refers to by name."""
+    found = [template]
+    for name in found:  # grows on the way
+        referred = sorted({n for n in find_referenced_templates(_ENVIRONMENT.parse(read_prompt_text(name))) if n})
+        found += [n for n in referred if n not in found]
+    return found

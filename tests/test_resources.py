@@ -5,7 +5,7 @@ from pipeline.synth.tasks import TASKS
 
 
 def test_every_task_has_its_template():
-    assert {spec.template for spec in TASKS.values()} | {"label.jinja", "_parts.jinja"} == set(
+    assert {spec.template for spec in TASKS.values()} | {"label.jinja", "_parts.jinja", "_task.jinja"} == set(
         resources.names("prompts")
     )
 

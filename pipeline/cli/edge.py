@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import functools
+import json
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -58,6 +59,12 @@ def settings(config: Path | None, assignments: list[str] | None, runner: str | N
     """The configuration a command runs with."""
     extra = [] if runner is None else [f"runner.kind={runner}"]
     return load_config(config, [*(assignments or []), *extra])
+
+
+def in_languages(assignments: list[str] | None, languages: str | None) -> list[str]:
+    """Assignments with what `--language zh,en` says, which wins over them."""
+    codes = [] if languages is None else [f"synth.languages={json.dumps(languages.replace(' ', '').split(','))}"]
+    return [*(assignments or []), *codes]
 
 
 def media_root_of(given: str | None) -> str | None:

@@ -27,3 +27,7 @@ MediaRootOption = Annotated[
     str | None,
     typer.Option("--media-root", help="The folder or URL where the media lie now, if they moved since."),
 ]
+LanguageOption = Annotated[
+    str | None,
+    typer.Option("--language", help="Languages to write in, ISO 639-1, e.g. zh,en: one sub-dataset each."),
+]

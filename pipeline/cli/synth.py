@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.edge import media_root_of, print_counts, reported, runner_of, settings
+from pipeline.cli.edge import in_languages, media_root_of, print_counts, reported, runner_of, settings
 from pipeline.cli.options import (
     DEFAULT_OUT,
     ConfigOption,
+    LanguageOption,
     MediaRootOption,
     OutOption,
     OverwriteOption,
@@ -20,6 +21,7 @@ from pipeline.cli.options import (
 from pipeline.cli.progress import progress_for_here
 from pipeline.cli.spending import Line, MaxCostOption, MaxHoursOption, MaxTokensOption, meter_of, print_spending
 from pipeline.config import Config
+from pipeline.prompt_page import prompt_page
 from pipeline.report.page import build_report
 from pipeline.synth.recipe import estimates, sample_request, synthesise
 from pipeline.synth.recipe import show as rendered
@@ -41,6 +43,7 @@ def main() -> None:
 @reported
 def run(
     task: TaskOption,
+    language: LanguageOption = None,
     out: OutOption = DEFAULT_OUT,
     config: ConfigOption = None,
     assignments: SetOption = None,
@@ -58,9 +61,9 @@ def run(
 
     Writes OUT/synth/TASK/. Every asset of the pool ends in a query or in a reject with a reason.
 
-    Example: synth run --task video_qa --task image_retrieval
+    Example: synth run --task video_qa --task image_retrieval --language zh,en
     """
-    wanted = settings(config, assignments, runner)
+    wanted = settings(config, in_languages(assignments, language), runner)
     root = media_root_of(media_root)
     if dry_run:
         _show_costs(out, task, wanted, root)
@@ -117,9 +120,19 @@ def tasks() -> None:
 def show(
     asset: Annotated[str, typer.Argument(help="An asset_id of OUT/seed_pool/assets.")],
     task: Annotated[str, typer.Option("--task", help="A task of `synth tasks`.", show_default=False)],
+    language: LanguageOption = None,
     out: OutOption = DEFAULT_OUT,
     config: ConfigOption = None,
     assignments: SetOption = None,
+    media_root: MediaRootOption = None,
 ) -> None:
-    """Print the prompt that a VLM gets for an asset."""
-    typer.echo(rendered(out, task, asset, settings(config, assignments, None)))
+    """Print the prompt that a VLM gets for an asset, in the first language."""
+    wanted = settings(config, in_languages(assignments, language), None)
+    typer.echo(rendered(out, task, asset, wanted, media_root_of(media_root)), nl=False)
+
+
+@app.command()
+@reported
+def prompts(config: ConfigOption = None, assignments: SetOption = None) -> None:
+    """Print the prompts of all templates for example assets, as a Markdown page: docs/prompts.md with the defaults."""
+    typer.echo(prompt_page(settings(config, assignments, None)), nl=False)

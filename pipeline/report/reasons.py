@@ -36,6 +36,7 @@ _POOL = {
 }
 _SYNTH = {
     "nothing_true_to_say": "nothing that was measured supports an example of this task",
+    "no_description": "the seed pool does not describe it, and synth.describe is `once`",
     "nothing_given": "what came with it says too little to find it by",
     "unknown_language": "the language somebody named is none that is known here",
     "query_too_long": "a caption longer than a description may be",

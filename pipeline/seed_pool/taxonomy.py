@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
 from pipeline.config import Medium, Settings
+from pipeline.config_file import read_mapping
 from pipeline.errors import ConfigError
 from pipeline.models.protocols import ClassInfo
-from pipeline.resources import read_config_text
 from pipeline.text import normalised
 
 MEDIA: tuple[Medium, ...] = ("image", "video")
+SETTING = "seed_pool.label.taxonomy"
 BASE = "taxonomy.yaml"  # what `extends` may name: the trees that are shipped
 
 
@@ -45,19 +44,6 @@ class Taxonomy(Settings):
         return {f"{group}/{name}": c for group, leaves in tree.items() for name, c in leaves.items()}
 
 
-class _NoKeyTwice(yaml.SafeLoader):
-    """YAML keeps the last of two equal keys without a word; here the second is an error."""
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        seen: set[Any] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if isinstance(key, str) and key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"{key!r} stands twice", key_node.start_mark)
-            seen.add(key if isinstance(key, str) else id(key_node))
-        return super().construct_mapping(node, deep)
-
-
 def load_taxonomy(name: str) -> Taxonomy:
     """Read a file of configs/ or a path. Raises ConfigError naming the file and the key.
 
@@ -65,12 +51,12 @@ def load_taxonomy(name: str) -> Taxonomy:
     names is added or takes the place of the shipped one, and null in its place removes it. A
     file without stands alone and must have a category for each medium.
     """
-    data = _read(name)
+    data = read_mapping(name, SETTING)
     base = data.pop("extends", None)
     if base is not None:
         if base != BASE:
             raise ConfigError(f"{name}: extends is {base!r}; the one tree that can be extended is {BASE}")
-        data = _over(_read(BASE), data, name)
+        data = _over(read_mapping(BASE, SETTING), data, name)
     try:
         taxonomy = Taxonomy.model_validate(data)
     except ValidationError as error:
@@ -101,20 +87,6 @@ def assign(classes: Sequence[ClassInfo], categories: Sequence[Category]) -> NDAr
     by_noun = {noun: i for i, c in reversed(list(enumerate(categories))) for noun in c.hypernyms}
     found = [next((by_noun[n] for n in (c.name, *c.hypernyms) if n in by_noun), -1) for c in classes]
     return np.array(found, dtype=np.int64)
-
-
-def _read(name: str) -> dict[str, Any]:
-    path = Path(name)
-    try:
-        text = path.read_text(encoding="utf-8") if path.is_file() else read_config_text(name)
-        data = yaml.load(text, Loader=_NoKeyTwice)  # noqa: S506 -- a subclass of SafeLoader
-    except (OSError, UnicodeDecodeError, RecursionError) as error:
-        raise ConfigError(f"seed_pool.label.taxonomy: cannot read {name}: {error}") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{name} is not valid YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(data, dict):
-        raise ConfigError(f"{name} holds a {type(data).__name__}, not the trees 'image:' and 'video:'")
-    return data
 
 
 def _over(base: dict[str, Any], data: dict[str, Any], name: str) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,23 @@ ADDS = pa.schema(
 
 
 @dataclass(frozen=True)
+class Guidance:
+    """What the user's files add to a task's prompts, read once where a run begins."""
+
+    personas: tuple[str, ...] = ()  # who asks the abstract queries
+    examples: Mapping[str, tuple[Mapping[str, object], ...]] = field(default_factory=dict)  # Responses by language
+
+
+@dataclass(frozen=True)
+class Asking:
+    """What a prompt depends on beside the task, the subject and the language."""
+
+    synth: SynthSettings
+    seed: int
+    guidance: Guidance
+
+
+@dataclass(frozen=True)
 class Annotation:
     """What an annotating stage needs to know."""
 
@@ -41,6 +58,12 @@ class Annotation:
     cache: Path
     media_root: MediaRoot
     seed: int
+    guidance: Guidance = Guidance()
+
+    @property
+    def asking(self) -> Asking:
+        """The part of it that prompts depend on."""
+        return Asking(self.synth, self.seed, self.guidance)
 
 
 def children(answers: Sequence[tuple[str, list[Stated] | Refusal]], claimed: bool) -> pa.Table:

@@ -1,4 +1,4 @@
-"""Annotation by a vision-language model: template -> request -> reply -> response."""
+"""Annotation by a vision-language model: prompt -> request -> reply -> response."""
 
 from __future__ import annotations
 
@@ -8,16 +8,15 @@ from pipeline.config import SynthSettings
 from pipeline.errors import MediaError
 from pipeline.media.frames import FrameStore
 from pipeline.models.protocols import Request, Usage, Vlm
-from pipeline.models.replies import Refusal, answers, parse
+from pipeline.models.replies import Answer, Refusal, answers, parse
 from pipeline.models.usage import usage_column
-from pipeline.prompts import language_name, render
 from pipeline.schemas import USAGE
 from pipeline.stage import ModelRef, Resources, Split
 from pipeline.synth.annotation import ADDS, NAME, READS, Annotation, children
+from pipeline.synth.prompting import prompt
 from pipeline.synth.subjects import subject
-from pipeline.synth.task import Response, Span, Stated, Subject, TaskSpec
+from pipeline.synth.task import MAX_DESCRIPTION_CHARS, Response, Segment, Span, Stated, Subject, TaskSpec
 from pipeline.synth.tasks import task
-from pipeline.text import shown_caption
 
 
 def by_vlm(settings: Annotation, model: ModelRef, batch_rows: int) -> Split:
@@ -28,7 +27,10 @@ def by_vlm(settings: Annotation, model: ModelRef, batch_rows: int) -> Split:
 
 
 def annotate(table: pa.Table, settings: Annotation, vlm: Vlm) -> pa.Table:
-    """One example for each subject whose media can be read; rejects are media reasons and those of `replies.parse`."""
+    """One example for each subject whose media can be read.
+
+    Rejects: media reasons, those of `replies.parse`, and `no_description` (`describe: once`).
+    """
     spec = task(settings.task)
     store = FrameStore(settings.cache, settings.media_root, settings.frames)
     whats = [subject(row) for row in table.to_pylist()]
@@ -36,30 +38,37 @@ def annotate(table: pa.Table, settings: Annotation, vlm: Vlm) -> pa.Table:
     made: dict[int, list[Stated] | Refusal] = {}
     cost: dict[int, Usage] = {}
     for i, (what, language) in enumerate(zip(whats, table.column("language").to_pylist(), strict=True)):
+        if settings.synth.describe == "once" and (refusal := undescribed(what)):
+            made[i] = refusal
+            continue
         try:
             asked.append((i, request(spec, what, language, settings, store)))
         except MediaError as error:
             made[i] = (error.reason, error.detail)
-    replies = answers(vlm, [r for _, r in asked], spec.schema, lambda reply: parse(reply, spec.response))
+    keys = spec.reply(settings.synth)
+    replies = answers(vlm, [r for _, r in asked], keys.model_json_schema(), lambda reply: parse(reply, keys))
     for (i, _), reply in zip(asked, replies, strict=True):
-        response, cost[i] = reply.answer, reply.usage
-        made[i] = response if isinstance(response, tuple) else [Stated(_asset(whats[i], spec, response), response, ())]
+        answer, cost[i] = reply.answer, reply.usage
+        made[i] = answer if isinstance(answer, tuple) else [stated(spec, whats[i], answer, settings.synth)]
     rows = children([(w.segments[0].asset_id, made[i]) for i, w in enumerate(whats)], claimed=False)
     return rows.append_column(USAGE, usage_column([cost.get(i) for i in range(len(whats))]))
 
 
-def prompt(spec: TaskSpec, what: Subject, language: str, settings: SynthSettings) -> str:
-    """Render the task's template for a subject. Raises ConfigError on an unknown language."""
-    return render(
-        spec.template,
-        medium=spec.medium,
-        language=language_name(language),
-        max_words=min(spec.max_description_words, settings.max_description_words),
-        task_types=spec.task_types,
-        schema=spec.schema,
-        min_gap_s=settings.min_gap_s,
-        assets=[_known(what, i) for i in range(len(what.segments))],
-    )
+def undescribed(what: Subject) -> Refusal | None:
+    """Why a subject cannot be asked about without a description of its own: the seed pool has none of an asset."""
+    missing = [s.asset_id for s in what.segments if not s.description.strip()]
+    return ("no_description", f"the seed pool does not describe {', '.join(missing)}") if missing else None
+
+
+def stated(spec: TaskSpec, what: Subject, answer: Answer, settings: SynthSettings) -> Stated:
+    """The example in a reply: its times put in their place and, where it has no description, the seed pool's."""
+    if spec.settle is not None:
+        answer = spec.settle(answer, what, settings)
+    segment = _segment(what, spec.to_example(answer).span)
+    if not isinstance(answer, Response):
+        description = segment.description.strip()[:MAX_DESCRIPTION_CHARS]
+        answer = spec.response.model_validate({"description": description, **answer.model_dump()})
+    return Stated(segment.asset_id, answer, ())
 
 
 def request(spec: TaskSpec, what: Subject, language: str, settings: Annotation, store: FrameStore) -> Request:
@@ -69,27 +78,11 @@ def request(spec: TaskSpec, what: Subject, language: str, settings: Annotation, 
         for s in what.segments
     )
     asset_ids = tuple(s.asset_id for s in what.segments)
-    return Request(prompt(spec, what, language, settings.synth), pixels, asset_ids, settings.seed)
+    times = [p.times_s for p in pixels]
+    return Request(prompt(spec, what, language, settings.asking, times), pixels, asset_ids, settings.seed)
 
 
-def _known(what: Subject, index: int) -> dict[str, object]:
-    segment = what.segments[index]
-    known: dict[str, object] = {"file": what.uri, "category": segment.category, "description": segment.description}
-    said = {"caption_by_others": segment.given.caption, "label_by_others": segment.given.label}
-    known |= {name: shown for name, text in said.items() if (shown := shown_caption(text)) is not None}
-    if segment.span:
-        known |= {
-            "segment": index + 1,
-            "start_s": round(segment.span.start_s, 3),
-            "end_s": round(segment.span.end_s, 3),
-        }
-    return known
-
-
-def _asset(what: Subject, spec: TaskSpec, response: Response) -> str:
-    """The segment that the response's moment lies in; the first where it lies in none."""
-    span: Span | None = spec.to_example(response).span
-    for segment in what.segments:
-        if span and segment.span and segment.span.covers(span):
-            return segment.asset_id
-    return what.segments[0].asset_id
+def _segment(what: Subject, span: Span | None) -> Segment:
+    """The segment that a moment lies in; the first where it lies in none."""
+    covering = (s for s in what.segments if span and s.span and s.span.covers(span))
+    return next(covering, what.segments[0])

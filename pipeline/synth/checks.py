@@ -15,7 +15,7 @@ from pipeline.models.replies import Refusal
 from pipeline.stage import Resources, Stage, rejects
 from pipeline.synth.annotation import written
 from pipeline.synth.subjects import subject
-from pipeline.synth.task import Example, Span, Subject
+from pipeline.synth.task import Example, Span, Subject, TaskSpec
 from pipeline.synth.tasks import task
 from pipeline.text import normalised
 
@@ -57,24 +57,34 @@ def checking(settings: Checking) -> Stage:
 def check_examples(table: pa.Table, settings: Checking) -> pa.Table:
     """Reject each example for the first rule that it breaks."""
     spec = task(settings.task)
+    limit = min(spec.max_description_words, settings.synth.max_description_words)
     verdicts: list[Refusal | None] = []
     for row in table.to_pylist():
-        (description, example), what = written(spec, row), subject(row)
-        limit = min(spec.max_description_words, settings.synth.max_description_words)
-        texts = [t for t in (description, example.query_text) if t]
-        if spec.query == "medium":  # labels are written by the annotator; answers may quote a picture
-            texts += [t for t in (example.positive_text, example.negative_text) if t]
-        found = (
-            description_too_long(description, limit),
-            query_too_long(example, limit),
-            empty_text(example),
-            answer_equals_negative(example),
-            answer_in_question(example),
-            wrong_language(texts, row["language"]),
-            wrong_span(example, what, settings.synth.min_gap_s),
-        )
-        verdicts.append(next((f for f in found if f), None))
+        description, example = written(spec, row)
+        if settings.synth.describe == "once":  # the seed pool's, in its own language
+            description = ""
+        found = broken_rule(spec, description, example, row["language"], limit)
+        verdicts.append(found or wrong_span(example, subject(row), settings.synth.min_gap_s))
     return pa.table({"reject": rejects(NAME, verdicts)})
+
+
+def broken_rule(spec: TaskSpec, description: str, example: Example, language: str, limit: int) -> Refusal | None:
+    """The first rule about texts that an example breaks, whatever medium it speaks of.
+
+    description: empty where nobody wrote one. limit: words of it.
+    """
+    texts = [t for t in (description, example.query_text) if t]
+    if spec.query == "medium":  # labels are written by the annotator; answers may quote a picture
+        texts += [t for t in (example.positive_text, example.negative_text) if t]
+    found = (
+        description_too_long(description, limit),
+        query_too_long(example, limit),
+        empty_text(example),
+        answer_equals_negative(example),
+        answer_in_question(example),
+        wrong_language(texts, language),
+    )
+    return next((f for f in found if f), None)
 
 
 def word_count(text: str) -> int:

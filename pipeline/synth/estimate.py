@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 
-from pipeline.config import Config, VlmSettings
+from pipeline.config import Config, FrameSettings, VlmSettings
 from pipeline.media.budget import within
 from pipeline.media.images import fit
 from pipeline.models.protocols import Usage
@@ -22,9 +23,10 @@ from pipeline.models.visual_tokens import (
     pixel_limits,
     video_tokens,
 )
-from pipeline.synth.by_vlm import prompt
+from pipeline.synth.annotation import Asking, Guidance
+from pipeline.synth.prompting import prompt
 from pipeline.synth.subjects import of_medium, subject, subjects
-from pipeline.synth.task import TaskSpec
+from pipeline.synth.task import Segment, TaskSpec
 
 _RENDERED = 1_000  # prompts whose words are counted; the others are taken to be like them
 
@@ -46,8 +48,10 @@ class Estimate:
         return Usage(self.requests, 0, self.text_tokens + self.visual_tokens, self.output_tokens)
 
 
-def estimate(spec: TaskSpec, assets: pa.Table, config: Config, earlier: Usage | None) -> Estimate:
-    """Count requests, their words and their pixels. earlier: what a run of this task has cost, if there was one.
+def estimate(spec: TaskSpec, assets: pa.Table, config: Config, guidance: Guidance, earlier: Usage | None) -> Estimate:
+    """Count requests, their words and their pixels.
+
+    guidance: what prompts take from files. earlier: what a run of this task has cost, if there was one.
 
     Of more than a thousand prompts every n-th is rendered. Replies are as long as the earlier run's
     on average, else `vlm.expected_output_tokens`.
@@ -58,21 +62,33 @@ def estimate(spec: TaskSpec, assets: pa.Table, config: Config, earlier: Usage | 
     return Estimate(
         spec.name,
         len(rows),
-        _text_tokens(spec, rows, config),
+        _text_tokens(spec, rows, config, guidance),
         _visual_tokens(of_medium(assets, spec), config) * len(config.synth.languages),
         round(len(rows) * (config.vlm.expected_output_tokens if known is None else known)),
         None if rate is None else len(rows) / rate,
     )
 
 
-def _text_tokens(spec: TaskSpec, rows: pa.Table, config: Config) -> int:
+def _text_tokens(spec: TaskSpec, rows: pa.Table, config: Config, guidance: Guidance) -> int:
     if len(rows) == 0:
         return 0
     count = token_counter(config.vlm.model)
     step = -(-len(rows) // _RENDERED)
     chosen = rows.take(list(range(0, len(rows), step))).to_pylist()
-    words = sum(count(prompt(spec, subject(row), row["language"], config.synth)) for row in chosen)
+    asking = Asking(config.synth, config.seed, guidance)
+    words = 0
+    for row in chosen:
+        what = subject(row)
+        times_s = [_times_s(segment, what.duration_s, config.frames) for segment in what.segments]
+        words += count(prompt(spec, what, row["language"], asking, times_s))
     return round(words * len(rows) / len(chosen))
+
+
+def _times_s(segment: Segment, duration_s: float | None, frames: FrameSettings) -> list[float]:
+    """About when the frames of a segment are sampled: the prompt names their times."""
+    start, end = segment.span or (0.0, duration_s or 0.0)
+    count = min(max(math.ceil((end - start) * frames.sample_fps), 1), frames.max_frames)
+    return [start + i * (end - start) / count for i in range(count)]
 
 
 def _visual_tokens(assets: pa.Table, config: Config) -> int:

@@ -26,14 +26,15 @@ from pipeline.stage import Counts, ModelRef, Progress, Runner, Step, Stopwatch, 
 from pipeline.store.fingerprint import code_of, fingerprint
 from pipeline.store.resume import chunked, forget, resumable_map
 from pipeline.store.shards import Manifest, read_dataset, read_manifest, write_dataset, write_json
-from pipeline.synth.annotation import Annotation
+from pipeline.synth.annotation import Annotation, Guidance
 from pipeline.synth.assemble import NAME as ASSEMBLE
 from pipeline.synth.assemble import Assembled, assemble
 from pipeline.synth.by_facts import by_facts
 from pipeline.synth.by_given import by_given, given_subjects
-from pipeline.synth.by_vlm import by_vlm, prompt, request
+from pipeline.synth.by_vlm import by_vlm, request
 from pipeline.synth.checks import Checking, checking
 from pipeline.synth.estimate import Estimate, estimate
+from pipeline.synth.guidance import load_guidance
 from pipeline.synth.subjects import subject, subjects
 from pipeline.synth.task import TaskSpec
 from pipeline.synth.tasks import chosen, task
@@ -76,22 +77,23 @@ def synthesise(
     meter: sees each batch of annotated rows and may stop the run by raising; a rerun goes on.
     The same pool, prompts, config and code give the same rows; an unchanged task is not made again.
     Raises UsageError on an unknown task or a missing seed pool, ConfigError on a language that
-    the annotator does not write.
+    the annotator does not write and on files of prompts that cannot be used.
     """
     specs = chosen(tasks)
     _check_languages(config)
+    guidance = load_guidance(specs, config.synth)
     manifest = _pool_manifest(out)
     clear_leftovers(out / ".work")
     root = media_root or manifest.media_root or "."
     assets: pa.Table | None = None
     results = []
     for spec in specs:
-        key = _fingerprint(spec, config, manifest.fingerprint, root)
+        key = _fingerprint(spec, config, guidance[spec.name], manifest.fingerprint, root)
         known = _unchanged(out / "synth" / spec.name, key)
         if known is None or overwrite:
             assets = assets or _assets(out)
             job = _Job(config, run, progress, meter)
-            known = _synthesise(spec, assets, out, job, _Origin(key, root, overwrite))
+            known = _synthesise(spec, assets, out, job, _Origin(key, root, overwrite, guidance[spec.name]))
         results.append(known)
     return results
 
@@ -103,6 +105,7 @@ class _Origin:
     key: str
     media_root: str
     overwrite: bool
+    guidance: Guidance
 
 
 @dataclass(frozen=True)
@@ -125,9 +128,7 @@ class _Job:
 
 def _synthesise(spec: TaskSpec, assets: pa.Table, out: Path, job: _Job, origin: _Origin) -> Synthesised:
     config, work, folder = job.config, out / ".work", out / "synth" / spec.name
-    annotation = Annotation(
-        spec.name, config.synth, config.frames, out / "cache", root_of(origin.media_root), config.seed
-    )
+    annotation = _annotation(spec, out, config, origin.media_root, origin.guidance)
     builtin = config.vlm.adapter == "builtin"
     annotate = (
         by_facts(annotation) if builtin else by_vlm(annotation, ModelRef("vlm", config.vlm), config.vlm.batch_size)
@@ -169,7 +170,8 @@ def estimates(out: Path, tasks: Sequence[str], config: Config) -> list[Estimate]
     _check_languages(config)
     _pool_manifest(out)
     assets = _assets(out)
-    return [estimate(spec, assets, config, _earlier(out / "synth" / spec.name)) for spec in specs]
+    guidance = load_guidance(specs, config.synth)
+    return [estimate(spec, assets, config, guidance[spec.name], _earlier(out / "synth" / spec.name)) for spec in specs]
 
 
 def _earlier(folder: Path) -> Usage | None:
@@ -182,9 +184,9 @@ def _earlier(folder: Path) -> Usage | None:
 def sample_request(out: Path, name: str, config: Config, media_root: str | None = None) -> Request | None:
     """What a VLM would get for the first subject of a task whose media can be read; None when there is none."""
     spec, manifest = task(name), _pool_manifest(out)
-    root = root_of(media_root or manifest.media_root or ".")
-    settings = Annotation(name, config.synth, config.frames, out / "cache", root, config.seed)
-    store = FrameStore(settings.cache, root, config.frames)
+    root = media_root or manifest.media_root or "."
+    settings = _annotation(spec, out, config, root, load_guidance([spec], config.synth)[name])
+    store = FrameStore(settings.cache, settings.media_root, settings.frames)
     for row in subjects(_assets(out), spec, config.synth.languages[:1]).to_pylist():
         try:
             return request(spec, subject(row), row["language"], settings, store)
@@ -193,15 +195,28 @@ def sample_request(out: Path, name: str, config: Config, media_root: str | None 
     return None
 
 
-def show(out: Path, name: str, asset_id: str, config: Config) -> str:
-    """The prompt that a VLM gets for an asset, in the first language. Raises UsageError."""
+def show(out: Path, name: str, asset_id: str, config: Config, media_root: str | None = None) -> str:
+    """The prompt that a VLM gets for an asset, in the first language.
+
+    Raises UsageError on an unknown task or asset, and when the frames that it speaks of cannot be read.
+    """
     spec = task(name)
-    _pool_manifest(out)
+    root = media_root or _pool_manifest(out).media_root or "."
+    annotation = _annotation(spec, out, config, root, load_guidance([spec], config.synth)[name])
+    store = FrameStore(annotation.cache, annotation.media_root, annotation.frames)
     rows = subjects(_assets(out), spec, config.synth.languages[:1]).to_pylist()
     for row in rows:
         if any(s["asset_id"] == asset_id for s in row["segments"]):
-            return prompt(spec, subject(row), row["language"], config.synth)
+            try:
+                return request(spec, subject(row), row["language"], annotation, store).prompt
+            except MediaError as error:
+                raise UsageError(f"{row['uri']}: {error}; --media-root says where the media lie now") from error
     raise UsageError(f"no {spec.medium} asset {asset_id!r} in {out / 'seed_pool'}; {len(rows)} subjects serve {name}")
+
+
+def _annotation(spec: TaskSpec, out: Path, config: Config, media_root: str, guidance: Guidance) -> Annotation:
+    root = root_of(media_root)
+    return Annotation(spec.name, config.synth, config.frames, out / "cache", root, config.seed, guidance)
 
 
 def _check_languages(config: Config) -> None:
@@ -230,14 +245,15 @@ def _assets(out: Path) -> pa.Table:
     return assets
 
 
-def _fingerprint(spec: TaskSpec, config: Config, pool: str, root: str) -> str:
-    """Names the pool, where its media are, the prompt, this room's code and the settings."""
+def _fingerprint(spec: TaskSpec, config: Config, guidance: Guidance, pool: str, root: str) -> str:
+    """Names the pool, where its media are, the prompt with what files add to it, this room's code and the settings."""
     settings = config.model_dump(mode="json", include={"seed", "synth", "frames", "vlm"}, exclude=RUN_ONLY)
     return fingerprint(
         task=spec.name,
         pool=pool,
         root=root,
         prompt=prompt_hash(spec.template),
+        guidance=asdict(guidance),
         code=code_of("pipeline.synth"),
         config=settings,
     )

@@ -10,12 +10,13 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import Field, create_model
 
-from pipeline.config import FactSettings
+from pipeline.config import FactSettings, SynthSettings
 from pipeline.models.replies import MAX_CHARS_A_WORD, Answer
 from pipeline.synth.claims import Claim, Seen
 
 Medium = Literal["image", "video"]
 
+MAX_DESCRIPTION_CHARS = 500 * MAX_CHARS_A_WORD
 MAX_ANSWER_CHARS = 300
 MAX_QUERY_CHARS = 500
 
@@ -23,7 +24,7 @@ MAX_QUERY_CHARS = 500
 class Response(Answer):
     """What an annotator fills in for one subject, keys in order."""
 
-    description: str = Field(min_length=1, max_length=500 * MAX_CHARS_A_WORD)
+    description: str = Field(min_length=1, max_length=MAX_DESCRIPTION_CHARS)
     task_type: str
 
 
@@ -34,6 +35,7 @@ class TaskType:
 
     definition: str
     instruction: str
+    abstract: bool = False  # about mood or theme: a VLM is told who asks (`synth.personas`)
 
 
 class Span(NamedTuple):
@@ -153,6 +155,7 @@ class TaskSpec:
     max_description_words: int
     in_batch_negatives: bool = True
     given: GivenType | None = None  # None where nothing that comes with media makes an example
+    settle: Callable[[Any, Subject, SynthSettings], Any] | None = None  # puts the times of a reply in their place
 
     @cached_property
     def response(self) -> type[Response]:
@@ -160,15 +163,21 @@ class TaskSpec:
         choice: Any = Literal[tuple(self.task_types)]
         return create_model(f"{self.medium.title()}{self.keys.__name__}", __base__=self.keys, task_type=(choice, ...))
 
+    @cached_property
+    def undescribed(self) -> type[Answer]:
+        """`response` without its description: what a VLM fills in where the seed pool's stands for it."""
+        keys: dict[str, Any] = {n: (f.annotation, f) for n, f in self.response.model_fields.items()}
+        del keys["description"]
+        return create_model(f"{self.response.__name__}Undescribed", __base__=Answer, **keys)
+
+    def reply(self, settings: SynthSettings) -> type[Answer]:
+        """What a VLM fills in, keys in order: its JSON schema constrains decoding, and it parses the reply."""
+        return self.response if settings.describe == "each" else self.undescribed
+
     @property
     def template(self) -> str:
         """File of prompts/."""
         return f"{self.name}.jinja"
-
-    @property
-    def schema(self) -> dict[str, Any]:
-        """JSON schema of a reply, keys in the order in which they are filled."""
-        return self.response.model_json_schema()
 
     @property
     def instructions(self) -> dict[str, str]:

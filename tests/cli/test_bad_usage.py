@@ -127,6 +127,29 @@ def test_no_language_at_all_is_refused(tmp_path: Path) -> None:
     assert "synth.languages" in line
 
 
+@pytest.mark.parametrize(
+    ("languages", "message"),
+    [
+        ("zh,xx", "synth.languages: 'xx' is not one of"),
+        ("zh,", "synth.languages: '' is not one of"),
+        ("en,en", "a language stands twice"),
+        ("zh, en", "the builtin annotator writes English only"),
+        ("no", "synth.languages is ['no'], but the builtin annotator"),  # in YAML a bare `no` is false
+    ],
+)
+def test_languages_that_cannot_be_written_are_named(tmp_path: Path, languages: str, message: str) -> None:
+    code, line = failure("synth", "run", "--task", "image_qa", "--language", languages, "--out", tmp_path)
+    assert code == 2
+    assert message in line
+
+
+def test_weights_of_task_types_without_a_choice_are_refused(tmp_path: Path) -> None:
+    weights = "synth.type_weights={image_qa: {Visual Reasoning: 2}}"
+    code, line = failure("synth", "run", "--task", "image_qa", "--set", weights, "--out", tmp_path)
+    assert code == 2
+    assert "type_weights belong to type_choice: assigned" in line
+
+
 def test_a_reader_that_has_seen_enough_is_no_error() -> None:
     script = f"'{Path(sys.executable).parent / 'synth'}' tasks | head -n 1"
     done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=False)
@@ -171,7 +194,8 @@ def test_exporting_without_a_mined_task_says_how_to_get_one(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    "command", [("seed-pool", "build"), ("synth", "run"), ("synth", "show"), ("mine",), ("mine", "export")]
+    "command",
+    [("seed-pool", "build"), ("synth", "run"), ("synth", "show"), ("synth", "prompts"), ("mine",), ("mine", "export")],
 )
 def test_help_teaches_with_an_example_or_the_files_it_writes(command: tuple[str, ...]) -> None:
     code, output = run(*command, "--help")

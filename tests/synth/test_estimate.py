@@ -5,13 +5,17 @@ import pytest
 from pipeline.config import Config, FrameSettings, SynthSettings, VlmSettings
 from pipeline.models.protocols import Usage
 from pipeline.synth import estimate as module
-from pipeline.synth.by_vlm import prompt
-from pipeline.synth.estimate import estimate
+from pipeline.synth.annotation import Asking, Guidance
+from pipeline.synth.prompting import prompt
 from pipeline.synth.subjects import subject, subjects
 from pipeline.synth.tasks import TASKS
 from tests.synth.samples import asset, clip, pool
 
 SIZE = {"width_px": 1024, "height_px": 640}  # sampled at 768 x 480: 24 x 15 tokens
+
+
+def estimate(spec, assets, settings, earlier, guidance=Guidance()):  # noqa: B008 -- frozen
+    return module.estimate(spec, assets, settings, guidance, earlier)
 
 
 def config(**more):
@@ -24,7 +28,8 @@ def test_a_picture_is_one_request_a_language_with_its_words_and_pixels():
     found = estimate(TASKS["image_qa"], assets, settings, None)
     assert (found.requests, found.visual_tokens, found.output_tokens, found.gpu_hours) == (4, 4 * (360 + 2), 200, None)
     rows = subjects(assets, TASKS["image_qa"], ["en", "zh"]).to_pylist()
-    texts = [prompt(TASKS["image_qa"], subject(r), r["language"], settings.synth) for r in rows]
+    asking = Asking(settings.synth, settings.seed, Guidance())
+    texts = [prompt(TASKS["image_qa"], subject(r), r["language"], asking, [(0.0,)]) for r in rows]
     assert found.text_tokens == sum(-(-len(t.encode()) // 4) for t in texts)
     assert found.usage == Usage(4, 0, found.text_tokens + found.visual_tokens, 200)
 
@@ -54,3 +59,13 @@ def test_an_earlier_run_says_how_long_replies_are_and_the_users_rate_how_long_it
 def test_nothing_to_ask_costs_nothing():
     found = estimate(TASKS["video_qa"], pool(asset("a") | SIZE | {"fingerprints": [1]}), config(), None)
     assert found.usage == Usage()
+
+
+def test_worked_examples_and_times_of_frames_count_as_words():
+    told = Guidance(examples={"en": ({"description": "d" * 4000, "task_type": "t"},)})
+    picture = pool(asset("a") | SIZE | {"fingerprints": [1]})
+    with_, without = (estimate(TASKS["image_qa"], picture, config(), None, g) for g in (told, Guidance()))
+    assert with_.text_tokens > without.text_tokens + 1000
+    long, short = (pool(clip("v", "f", 0, end) | SIZE | {"fingerprints": [1]}) for end in (40, 4))
+    long, short = (estimate(TASKS["video_qa"], film, config(), None).text_tokens for film in (long, short))
+    assert long - short >= 36 * len(", 1.0") // 4  # 36 frames more to name

@@ -7,11 +7,15 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from pipeline.config import Config, FetchSettings, FrameSettings, RunnerSettings, SynthSettings, VlmSettings
 from pipeline.errors import ConfigError, UsageError
+from pipeline.media.frames import FrameStore
+from pipeline.media.jpeg import encode_jpeg
+from pipeline.models.protocols import Pixels
 from pipeline.runners.local import LocalRunner
 from pipeline.schemas import ASSETS
 from pipeline.store.shards import Manifest, read_dataset, read_manifest, write_dataset
@@ -134,6 +138,28 @@ def test_other_settings_pool_or_prompt_make_it_again(out, monkeypatch):
     assert not run(out, "video_qa")[0].reused
 
 
+@pytest.mark.parametrize(
+    ("setting", "text"), [("personas", "image: [a {}]"), ("examples", "image_qa: {{en: []}} # {}")]
+)
+def test_another_text_in_a_file_that_prompts_take_from_makes_it_again_and_another_comment_does_not(
+    out, tmp_path, setting, text
+):
+    file = tmp_path / "mine.yaml"
+    config = CONFIG.model_copy(update={"synth": SynthSettings(**{setting: str(file)})})
+    made = []
+    for word in ("baker", "baker", "nurse"):
+        file.write_text(text.format(word))
+        made.append(run(out, "image_retrieval", config=config)[0].reused)
+    assert made == [False, True, setting == "examples"]
+
+
+def test_a_file_that_prompts_cannot_take_from_stops_the_run_before_anything_is_asked(out, tmp_path):
+    (tmp_path / "mine.yaml").write_text("image_qa: {en: [{label: cat}]}")
+    config = CONFIG.model_copy(update={"synth": SynthSettings(examples=str(tmp_path / "mine.yaml"))})
+    with pytest.raises(ConfigError, match=r"mine.yaml: image_qa.en.0"):
+        run(out, "video_qa", config=config, runner=Untouchable())
+
+
 def test_settings_of_another_room_do_not(out):
     run(out, "video_qa")
     other = CONFIG.model_copy(update={"runner": RunnerSettings(workers=1)})
@@ -195,13 +221,22 @@ def test_pool_without_media_of_the_task_gives_an_empty_data_set(tmp_path):
     assert read_dataset(result.folder / "corpus").schema.names[0] == "doc_id"
 
 
-def test_show_renders_the_prompt_of_an_asset(out):
+def test_show_renders_the_prompt_of_an_asset_with_the_times_of_its_frames(out):
+    store = FrameStore(out / "cache", Path("/media/here"), CONFIG.frames)
+    for name, times in (("b", (0.0,)), ("v", (0.0, 1.0)), ("w", (3.0, 4.0)), ("u", (6.5,))):
+        frame = encode_jpeg(np.zeros((8, 8, 3), np.uint8))
+        store.put(name, Pixels((frame,) * len(times), times, video=name != "b"))
     assert '"file": "b.png"' in show(out, "image_qa", "b", CONFIG)
+    german = CONFIG.model_copy(update={"synth": SynthSettings(languages=("de", "en"))})
+    assert "German words" in show(out, "image_qa", "b", german)
     moments = show(out, "moment_retrieval", "w", CONFIG)
+    assert "- segment 3, from 6.00 to 7.00: 1 frame, at 6.5" in moments
     assert '"segment": 1' in moments
     assert '"segment": 3' in moments
     with pytest.raises(UsageError, match="no image asset 'v'"):
         show(out, "image_qa", "v", CONFIG)
+    with pytest.raises(UsageError, match=r"a\.png: missing: .* --media-root"):
+        show(out, "image_qa", "a", CONFIG)
 
 
 def test_a_vlm_is_asked_unless_the_adapter_is_builtin(out, tmp_path):
@@ -227,3 +262,18 @@ def test_a_vlm_is_asked_unless_the_adapter_is_builtin(out, tmp_path):
     assert {q["asset_id"] for q in rows["queries"]} == set("abc")
     assert [r["relevance"] for r in rows["relevance"]] == [1, 0] * 3
     assert rows["undecided"] == []
+
+
+def test_each_language_makes_a_sub_dataset_of_its_own(out, tmp_path):
+    for name in "abc":
+        Image.new("RGB", (32, 32), (200, 30, ord(name))).save(tmp_path / f"{name}.png")
+    config = Config(vlm=VlmSettings(adapter="fake"), synth=SynthSettings(languages=("de", "en")))
+    (made,) = run(out, "image_qa", config=config, media_root=str(tmp_path))
+    rows = tables(made.folder)
+    assert sorted((q["asset_id"], q["language"]) for q in rows["queries"]) == [
+        (name, language) for name in "abc" for language in ("de", "en")
+    ]
+    language_of = {r["query_id"]: r["language"] for r in rows["queries"]}
+    documents = {d["doc_id"]: d["language"] for d in rows["corpus"]}
+    assert all(language_of[r["query_id"]] == documents[r["doc_id"]] for r in rows["relevance"])
+    assert json.loads((made.folder / "dataset.json").read_text())["languages"] == ["de", "en"]

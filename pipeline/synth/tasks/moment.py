@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pydantic import Field
 
-from pipeline.config import FactSettings
+from pipeline.config import FactSettings, SynthSettings
 from pipeline.synth.claims import Claim, holds
 from pipeline.synth.phrases import a, caption, pick, sentence, true_claims
 from pipeline.synth.task import (
@@ -54,6 +56,9 @@ class Moment(Response):
     irrelevant_end_s: float = Field(ge=0, allow_inf_nan=False)
 
 
+TIMES = ("start_s", "end_s", "irrelevant_start_s", "irrelevant_end_s")
+
+
 def to_example(response: Moment) -> Example:
     """A response in the terms of the data format."""
     return Example(
@@ -61,6 +66,33 @@ def to_example(response: Moment) -> Example:
         span=Span(response.start_s, response.end_s),
         irrelevant_span=Span(response.irrelevant_start_s, response.irrelevant_end_s),
     )
+
+
+def settle(response: Moment, subject: Subject, settings: SynthSettings) -> Moment:
+    """The response with its moment on the boundaries of its segment that lie within `snap_s`: a VLM knows times only
+    as exactly as frames are sampled. The irrelevant span is moved inward only, and the moment stays as it was where
+    it would come too near to that."""
+    said = to_example(response)
+    if said.span is None or said.irrelevant_span is None:
+        return response
+    segments = [s.span for s in subject.segments if s.span]
+    span, far = (snapped(s, segments, settings.snap_s) for s in (said.span, said.irrelevant_span))
+    far = Span(max(far.start_s, said.irrelevant_span.start_s), min(far.end_s, said.irrelevant_span.end_s))
+    if span.gap_to(far) < settings.min_gap_s:
+        span = said.span
+    times = dict(zip(TIMES, (*span, *far), strict=True))
+    return response.model_copy(update=times)
+
+
+def snapped(span: Span, segments: Sequence[Span], tolerance_s: float) -> Span:
+    """A span with its start on the start, and its end on the end, of the segment that it overlaps most, each where it
+    lies no further than tolerance_s from it. A span that is empty, or overlaps none, is given back."""
+    home = min(segments, key=span.gap_to, default=None)
+    if home is None or span.end_s <= span.start_s or span.gap_to(home) >= 0:
+        return span
+    start = home.start_s if abs(span.start_s - home.start_s) <= tolerance_s else span.start_s
+    end = home.end_s if abs(span.end_s - home.end_s) <= tolerance_s else span.end_s
+    return Span(start, end)
 
 
 def from_facts(spec: TaskSpec, subject: Subject, limits: FactSettings) -> list[Stated]:
@@ -126,6 +158,7 @@ MOMENT_RETRIEVAL = TaskSpec(
     task_types=TASK_TYPES,
     from_facts=from_facts,
     to_example=to_example,
+    settle=settle,
     max_description_words=300,
     given=GivenType(
         "Given Subtitle",

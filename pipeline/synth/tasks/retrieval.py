@@ -163,6 +163,7 @@ IMAGE_RETRIEVAL = _FAMILY(
         "Abstract Narrative": TaskType(
             "Tell the story, mood or idea the image conveys, without listing what can be seen.",
             "Find the image that fits the story or mood.",
+            abstract=True,
         ),
         "Compositional Logical Constraints": TaskType(
             "Combine conditions that must all hold: and, or, not, counts, relations between objects.",
@@ -191,6 +192,7 @@ VIDEO_RETRIEVAL = _FAMILY(
         "Thematic/Emotional Discovery": TaskType(
             "Search by theme, mood or emotion that the video conveys.",
             "Find the video that conveys the theme or emotion.",
+            abstract=True,
         ),
         "Instructional/Tutorial Localisation": TaskType(
             "Search for the video that teaches how to do something, by the goal or by a step.",
