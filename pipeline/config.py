@@ -434,13 +434,45 @@ class AnyModel(Settings):
     """CPU threads a loaded copy of the model uses."""
 
 
+class BudgetSettings(Settings):
+    """How much of an item a Qwen-VL embedder or reranker reads; the defaults are those of the Qwen3-VL-Embedding
+    report. A visual token stands for 32 x 32 pixels of an image (GME: 28 x 28), or of two frames of a video."""
+
+    max_image_tokens: int = Field(1280, ge=512, le=16_384)
+    """Visual tokens of an image; a larger one is scaled down."""
+    max_video_tokens: int = Field(4500, ge=512, le=131_072)
+    """Visual tokens of a video, all frames together."""
+    max_video_frames: int = Field(64, ge=2, le=768, multiple_of=2)
+    """Frames of a video, spread evenly over those that were sampled."""
+    max_frame_tokens: int = Field(768, ge=4, le=16_384)
+    """Visual tokens that one frame would have as an image: a short video does not spend on few frames what is
+    meant for many."""
+    max_text_tokens: int = Field(4096, ge=1, le=32_768)
+    """Tokens of a text; what follows them is not read."""
+
+
 class ModelSettings(AnyModel):
-    """An embedder."""
+    """An embedder or a reranker."""
 
     adapter: Literal["builtin", "open_clip", "sentence_transformers", "fake"] = "builtin"
     """Who runs the model."""
+    dim: int | None = Field(None, ge=1)
+    """Embedders trained with Matryoshka representation learning: values kept of each vector, which is normalised
+    again. None keeps all."""
+    template: Literal["auto", "qwen3-vl", "gme", "checkpoint"] = "auto"
+    """How sentence_transformers asks the model: by the template of Qwen3-VL-Embedding and Qwen3-VL-Reranker, of GME,
+    or as the checkpoint describes itself. `auto` knows Qwen3-VL and GME by their config. Docs: docs/models.md."""
+    budget: BudgetSettings = BudgetSettings()
+    """What the templates of Qwen3-VL and GME read at most."""
     calibration: Calibration | None = None
     """From its cosines to scores; none means the one known of a builtin model, else the cosine itself."""
+
+    @model_validator(mode="after")
+    def _can_be_cut(self) -> ModelSettings:
+        """The builtin vectors are two spaces side by side: their beginning is not a smaller version of the whole."""
+        if self.dim is not None and self.adapter == "builtin":
+            raise ValueError(f"dim is {self.dim}, but the builtin embedder's vectors cannot be cut; leave dim out")
+        return self
 
     @property
     def score_map(self) -> Calibration:

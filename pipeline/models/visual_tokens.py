@@ -54,7 +54,7 @@ def _limits_in(path: Path) -> tuple[int, int] | None:
 
 def image_tokens(width_px: int, height_px: int, limits: PixelLimits) -> int:
     """Tokens of a picture's pixels, without the marks around it."""
-    across, down = _tokens_a_side(width_px, height_px, 1, limits.image)
+    across, down = tokens_a_side(width_px, height_px, 1, limits.image)
     return across * down
 
 
@@ -64,20 +64,22 @@ def video_tokens(width_px: int, height_px: int, frames: int, limits: PixelLimits
     # The processor first enlarges a frame that is narrower than a token. A single frame counts twice.
     enlarged = max(1.0, TOKEN_PX / height_px, TOKEN_PX / width_px)
     width, height = (int(side * enlarged) if enlarged > 1 else side for side in (width_px, height_px))
-    across, down = _tokens_a_side(width, height, max(frames, FRAMES_A_TOKEN), limits.video)
+    across, down = tokens_a_side(width, height, max(frames, FRAMES_A_TOKEN), limits.video)
     return pairs * across * down
 
 
-def _tokens_a_side(width_px: int, height_px: int, frames: int, limits: tuple[int, int]) -> tuple[int, int]:
-    """Tokens across and down of each frame."""
+def tokens_a_side(
+    width_px: int, height_px: int, frames: int, limits: tuple[int, int], token_px: int = TOKEN_PX
+) -> tuple[int, int]:
+    """Tokens across and down of each frame. limits: least and most pixels of all frames together."""
     least, most = limits
-    across, down = round(width_px / TOKEN_PX), round(height_px / TOKEN_PX)
+    across, down = round(width_px / token_px), round(height_px / token_px)
     even = frames if frames == 1 else round(frames / FRAMES_A_TOKEN) * FRAMES_A_TOKEN
-    pixels = even * across * down * TOKEN_PX**2
+    pixels = even * across * down * token_px**2
     if pixels > most:
         shrink = math.sqrt(frames * width_px * height_px / most)
-        return max(1, math.floor(width_px / shrink / TOKEN_PX)), max(1, math.floor(height_px / shrink / TOKEN_PX))
+        return max(1, math.floor(width_px / shrink / token_px)), max(1, math.floor(height_px / shrink / token_px))
     if pixels < least:
         grow = math.sqrt(least / (frames * width_px * height_px))
-        return math.ceil(width_px * grow / TOKEN_PX), math.ceil(height_px * grow / TOKEN_PX)
+        return math.ceil(width_px * grow / token_px), math.ceil(height_px * grow / token_px)
     return across, down
