@@ -45,6 +45,9 @@ def main(
     ] = None,
     top_k: Annotated[int | None, typer.Option("--top-k", help="Documents recalled a query.")] = None,
     negatives: Annotated[int | None, typer.Option("--negatives", help="Hard negatives kept a query, at most.")] = None,
+    dim: Annotated[
+        int | None, typer.Option("--dim", help="Keep the first values of each vector (models trained with MRL).")
+    ] = None,
     task: Annotated[
         list[str] | None, typer.Option("--task", help="A synthesised task; none, or all, mines every one. Repeatable.")
     ] = None,
@@ -66,6 +69,7 @@ def main(
         return
     given = {"t_pos": t_pos, "margin": margin, "top_k": top_k, "negatives": negatives}
     extra = [f"mine.{key}={value}" for key, value in given.items() if value is not None]
+    extra += [] if dim is None else [f"embedder.dim={dim}"]
     wanted = settings(config, [*(assignments or []), *extra], runner)
     options = MineOptions(
         model_fingerprint=_embedder_fingerprint(wanted),

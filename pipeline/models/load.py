@@ -6,9 +6,10 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, cast
 
-from pipeline.config import AnyModel, ScorerSettings
+from pipeline.config import AnyModel, ModelSettings, ScorerSettings
 from pipeline.errors import ModelError
 from pipeline.models.protocols import Embedder
+from pipeline.models.truncated import Truncated
 from pipeline.stage import ModelRef
 
 
@@ -36,10 +37,21 @@ def _open_clip_embedder(settings: AnyModel) -> object:
     return OpenClip(settings.model, settings.batch_size, settings.threads)
 
 
-def _sentence_transformers_embedder(settings: AnyModel) -> object:
-    from pipeline.models.sentence_transformers import SentenceTransformersEmbedder
+def _sentence_transformers_embedder(settings: ModelSettings) -> object:
+    from pipeline.models.sentence_transformers.described import SentenceTransformersEmbedder
+    from pipeline.models.sentence_transformers.loading import stated_family
+    from pipeline.models.sentence_transformers.qwen_vl import QwenVlEmbedder
 
-    return SentenceTransformersEmbedder(settings.model, settings.batch_size, settings.threads)
+    family = stated_family(settings)
+    if family is None:
+        return SentenceTransformersEmbedder(settings.model, settings.batch_size, settings.threads)
+    return QwenVlEmbedder(settings, family)
+
+
+def _sentence_transformers_reranker(settings: ModelSettings) -> object:
+    from pipeline.models.sentence_transformers.qwen_vl import QwenVlReranker
+
+    return QwenVlReranker(settings)
 
 
 def _fake_classifier(settings: AnyModel) -> object:
@@ -80,6 +92,7 @@ _LOADERS: dict[tuple[str, str], Callable[[Any], object]] = {
     ("builtin", "text_reader"): _builtin_text_reader,
     ("open_clip", "embedder"): _open_clip_embedder,
     ("sentence_transformers", "embedder"): _sentence_transformers_embedder,
+    ("sentence_transformers", "reranker"): _sentence_transformers_reranker,
     ("fake", "classifier"): _fake_classifier,
     ("fake", "text_reader"): _fake_text_reader,
     ("fake", "embedder"): _fake_embedder,
@@ -101,4 +114,10 @@ def load(ref: ModelRef) -> object:
         kinds = ", ".join(k for a, k in _LOADERS if a == adapter) or "nothing"
         adapters = ", ".join(a for a, k in _LOADERS if k == ref.kind) or "no adapter"
         raise ModelError(f"adapter {adapter} has no {ref.kind}: it has {kinds}; a {ref.kind} comes with {adapters}")
-    return loader(ref.settings)
+    dim = ref.settings.dim if isinstance(ref.settings, ModelSettings) else None
+    if dim is None:
+        return loader(ref.settings)
+    if ref.kind != "embedder":
+        raise ModelError(f"dim is {dim}, but a {ref.kind} gives no vectors; leave dim out")
+    whole = load(ModelRef(ref.kind, ref.settings.model_copy(update={"dim": None})))
+    return Truncated(cast(Embedder, whole), dim, ref.settings.model)

@@ -97,6 +97,16 @@ def test_thresholds_outside_the_range_of_a_cosine_are_refused(tmp_path: Path, op
     assert "less than or equal to 1" in line
 
 
+def test_a_dim_that_the_embedder_does_not_have_is_refused(tmp_path: Path) -> None:
+    code, line = failure("mine", "--dim", 64, "--out", tmp_path, "--runner", "local")
+    assert code == 2
+    assert "the builtin embedder's vectors cannot be cut" in line
+    fake = ("--set", "embedder.adapter=fake", "--set", "embedder.model=a")
+    code, line = failure("mine", "--dim", 64, *fake, "--out", tmp_path, "--runner", "local")
+    assert code == 1
+    assert "dim is 64, but the vectors of a have 32 values" in line
+
+
 def test_a_wrong_assignment_is_not_blamed_on_the_file(tmp_path: Path) -> None:
     config = tmp_path / "good.yaml"
     config.write_text("mine: {t_pos: 0.5}\n")

@@ -9,12 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipeline.config import ModelSettings
 from pipeline.models.builtin.embedder import JointSpace
 from pipeline.models.builtin.weights import packaged
 from pipeline.models.fake import FakeEmbedder
 from pipeline.models.open_clip import OpenClip
 from pipeline.models.protocols import Embedder, Item
-from pipeline.models.sentence_transformers import SentenceTransformersEmbedder
+from pipeline.models.qwen_vl.families import GME, QWEN3_VL, Family
+from pipeline.models.sentence_transformers.described import SentenceTransformersEmbedder
+from pipeline.models.sentence_transformers.qwen_vl import QwenVlEmbedder
+from tests.models import tiny_qwen_vl
 from tests.models.pictures import gradient, pixels, plain
 from tests.models.tiny_open_clip import save
 
@@ -54,11 +58,23 @@ def _minilm(folder: Path, seed: int) -> Embedder:
     return SentenceTransformersEmbedder(str(changed))
 
 
+def _qwen_vl(folder: Path, seed: int, family: Family) -> Embedder:
+    home = folder / f"{family.name}-{seed}"
+    if not home.exists():
+        make = tiny_qwen_vl.save_qwen3_vl if family is QWEN3_VL else tiny_qwen_vl.save_gme
+        make(home, seed)
+    return QwenVlEmbedder(ModelSettings(adapter="sentence_transformers", model=str(home)), family)
+
+
 ADAPTERS = {
     "builtin": Adapter(lambda _, seed: JointSpace(("lite0", "lite2")[seed]), 384 + 1000 + 11),
     "builtin lite2": Adapter(lambda _, seed: JointSpace(("lite2", "lite0")[seed]), 384 + 1000 + 11),
     "open_clip": Adapter(_open_clip, 16),
     "sentence_transformers, a text model": Adapter(_minilm, 384, items=tuple(TEXTS)),  # MiniLM reads text only
+    "sentence_transformers, Qwen3-VL": Adapter(lambda folder, seed: _qwen_vl(folder, seed, QWEN3_VL), tiny_qwen_vl.DIM),
+    "sentence_transformers, GME": Adapter(  # reads no videos
+        lambda folder, seed: _qwen_vl(folder, seed, GME), tiny_qwen_vl.DIM, items=(*TEXTS, PIXELS[0], PIXELS[2])
+    ),
     "fake": Adapter(lambda _, seed: FakeEmbedder(f"fake-{seed}"), 32),
 }
 

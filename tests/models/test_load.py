@@ -33,8 +33,10 @@ def test_equal_references_share_one_model_and_different_ones_do_not() -> None:
 def test_a_kind_that_the_adapter_lacks_is_named_with_what_exists() -> None:
     with pytest.raises(ModelError, match=r"builtin has no vlm: it has classifier, embedder, text_reader.* fake"):
         load(ModelRef("vlm", ModelSettings()))
-    with pytest.raises(ModelError, match=r"builtin has no reranker.*comes with no adapter"):
+    with pytest.raises(ModelError, match=r"builtin has no reranker.*comes with sentence_transformers"):
         load(ModelRef("reranker", ModelSettings()))
+    with pytest.raises(ModelError, match=r"builtin has no oracle.*comes with no adapter"):
+        load(ModelRef("oracle", ModelSettings()))
 
 
 def test_an_unknown_builtin_model_is_named_with_those_that_exist() -> None:

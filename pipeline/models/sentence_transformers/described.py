@@ -1,7 +1,7 @@
 """Embeddings from SentenceTransformer checkpoints: text models, and multimodal ones that it can load.
 
-The instruction is the checkpoint's prompt: a prefix for text models, the system turn for
-Qwen3-VL-Embedding. A medium that the checkpoint cannot read is an error, never dropped.
+The instruction is the checkpoint's prompt: a prefix for text models, the system turn for those with
+a chat template. A medium that the checkpoint cannot read is an error, never dropped.
 """
 
 from __future__ import annotations
@@ -32,15 +32,16 @@ def _video(pixels: Pixels) -> dict[str, Any]:
     return {"array": frames, "video_metadata": metadata}
 
 
-def to_input(item: Item) -> str | dict[str, Any]:
-    """An item as SentenceTransformer reads it: a string, or a dict by modality.
+def to_input(item: Item) -> dict[str, Any]:
+    """An item as SentenceTransformer reads it: a dict by modality. A bare string that looks like a path or URL would be
+    opened as one.
 
     Raises ModelError on an item with neither text nor a frame.
     """
     if item.pixels is None:
         if item.text is None:
             raise ModelError("an item has neither text nor pixels")
-        return item.text
+        return {"text": item.text}
     if not item.pixels.frames:
         raise ModelError("an item's pixels have no frame")
     parts: dict[str, Any] = {} if item.text is None else {"text": item.text}
