@@ -17,7 +17,7 @@ from pipeline.stage import dead, live, rejects
 
 NAME = "exclude"
 READS = (*FRAMES, "sha256")
-NO_MEDIA = frozenset({"not_media"})  # captions, licences and the like beside a benchmark's media
+NOT_MEDIA = "not_media"
 
 
 @dataclass(frozen=True)
@@ -36,15 +36,20 @@ class Exclusion:
         """Items that could not be compared: copies of them may still be in the pool."""
         read = set(live(self.table).column("uri").to_pylist())
         rows = dead(self.table).select(["uri", "reason", "detail"]).to_pylist()
-        failed = {r["uri"]: r for r in rows if r["uri"] not in read and r["reason"] not in NO_MEDIA}
+        failed = {r["uri"]: r for r in rows if r["uri"] not in read | self._texts}
         items = self.collection.items
         return [{"item": items[uri], "reason": r["reason"], "detail": r["detail"]} for uri, r in sorted(failed.items())]
 
     @property
     def media(self) -> int:
         """Items that are pictures or videos, readable or not."""
+        return len(self.collection.items) - len(self._texts)
+
+    @property
+    def _texts(self) -> frozenset[str]:
+        """Files beside the media, of which nobody said that they are any, and which are none."""
         rows = dead(self.table).select(["uri", "reason"]).to_pylist()
-        return len(self.collection.items) - len({r["uri"] for r in rows if r["reason"] in NO_MEDIA})
+        return self.collection.others & {r["uri"] for r in rows if r["reason"] == NOT_MEDIA}
 
 
 def find_contaminated(

@@ -32,7 +32,7 @@ def leave(code: int) -> None:
 
 def killed_once(folder: str) -> int:
     """As an out-of-memory killer does it to a decoder that is not to blame; the number of the attempt."""
-    attempt = len(os.listdir(folder)) + 1
+    attempt = len(list(Path(folder).iterdir())) + 1
     Path(folder, str(attempt)).touch()
     if attempt == 1:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -106,16 +106,14 @@ def test_a_child_that_was_killed_during_a_call_gets_a_second_chance(sandbox: San
     assert sandbox.call(killed_once, str(tmp_path), 60) == 2
 
 
-@pytest.mark.parametrize(
-    ("hangs", "attempts", "reason"), [(False, 2, "decoder_crashed"), (True, 1, "decode_timeout")]
-)
+@pytest.mark.parametrize(("hangs", "attempts", "reason"), [(False, 2, "decoder_crashed"), (True, 1, "decode_timeout")])
 def test_what_dies_twice_is_to_blame_and_what_hangs_is_not_tried_again(
     sandbox: Sandbox, tmp_path: Path, hangs: bool, attempts: int, reason: str
 ) -> None:
     with pytest.raises(MediaError) as caught:
         sandbox.call(counted, {"folder": str(tmp_path), "hangs": hangs}, 2.0 if hangs else 60.0)
     assert caught.value.reason == reason
-    assert len(os.listdir(tmp_path)) == attempts
+    assert len(list(tmp_path.iterdir())) == attempts
 
 
 def test_noise_of_native_libraries_is_no_answer(sandbox: Sandbox) -> None:
