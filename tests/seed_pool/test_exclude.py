@@ -16,6 +16,7 @@ from PIL import Image
 from pipeline.config import DuplicateSettings, FrameSettings, ModelSettings, RunnerSettings, SceneSettings
 from pipeline.errors import UsageError
 from pipeline.media.frames import FrameStore
+from pipeline.models.protocols import Picture
 from pipeline.runners.local import LocalRunner
 from pipeline.seed_pool.benchmarks import Benchmark, check_names, listing, parse_benchmark
 from pipeline.seed_pool.copy_search import CopySearch
@@ -37,11 +38,15 @@ def photo(name: str) -> Image.Image:
         return image.convert("RGB")
 
 
-def pan(name: str, first: int, count: int) -> bytes:
+def pictures(name: str, first: int, count: int) -> list[Picture]:
     """A camera that moves over a photo, 25 frames a second, from frame `first` on."""
     picture = photo(name)
     width = 256
-    return film([np.asarray(picture.crop((2 * k, 60, 2 * k + width, 204))) for k in range(first, first + count)])
+    return [np.asarray(picture.crop((2 * k, 60, 2 * k + width, 204))) for k in range(first, first + count)]
+
+
+def pan(name: str, first: int, count: int) -> bytes:
+    return film(pictures(name, first, count))
 
 
 class Workplace:
@@ -113,6 +118,35 @@ def test_copies_of_a_folder_of_media_go_and_the_report_says_which(work: Workplac
     assert {h["asset"] for h in bench["hits"]} == set(details)
     assert written["mteb"] == {"training_datasets": ["Bench"], "without_exclusion": ["Bench"]}
     assert json.loads(json.dumps(written)) == written
+
+
+def test_what_is_in_two_benchmarks_or_twice_in_one_is_reported_each_time(work: Workplace, tmp_path: Path) -> None:
+    first, second = folder_benchmark(tmp_path), Benchmark("Other", tmp_path / "other")
+    photo("china.jpg").resize((320, 213)).save(first.path / "small.png")
+    second.path.mkdir()
+    (second.path / "same.jpg").write_bytes((work.root / "jpeg 40.jpg").read_bytes())
+    (second.path / "copy of same.jpg").write_bytes((work.root / "jpeg 40.jpg").read_bytes())
+    details, written = work.contaminated(first, second)
+    assert all("of benchmark Bench" in d for d in details.values())
+    copied = (["images/china.jpg", "small.png"], ["copy of same.jpg", "same.jpg"])
+    for bench, items in zip(written["benchmarks"], copied, strict=True):
+        assert (bench["contaminated_assets"], bench["contaminating_items"]) == (4, 2)
+        assert {(h["asset"], h["item"]) for h in bench["hits"]} == {(a, i) for a in details for i in items}
+        assert len(bench["hits"]) == 8
+    evidence = {(h["asset"], h["item"]): h["evidence"] for h in written["benchmarks"][1]["hits"]}
+    assert evidence["jpeg 40.jpg", "same.jpg"] == evidence["jpeg 40.jpg", "copy of same.jpg"] == "same bytes"
+    assert written["mteb"]["without_exclusion"] == ["Bench", "Other"]
+
+
+def test_a_film_of_which_several_segments_are_copied_is_one_item(tmp_path: Path) -> None:
+    work = Workplace(tmp_path)
+    whole = [*pictures("china.jpg", 0, 75), *pictures("flower.jpg", 0, 75)]
+    (tmp_path / "videos").mkdir()
+    (tmp_path / "videos/clip.mp4").write_bytes(film(whole))
+    (work.root / "again.mp4").write_bytes(film(whole, options={"crf": "30"}))
+    _, written = work.contaminated(Benchmark("Clips", tmp_path / "videos"))
+    (bench,) = written["benchmarks"]
+    assert (bench["contaminated_assets"], bench["contaminating_items"], len(bench["hits"])) == (2, 1, 2)
 
 
 def test_a_clip_shifted_by_two_seconds_goes(tmp_path: Path) -> None:
