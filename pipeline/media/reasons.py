@@ -37,7 +37,7 @@ REASONS = MappingProxyType(
         "too_many_pixels": "more pixels than max_pixels allows",
         "too_long": "longer than max_duration_s allows",
         "decode_timeout": "decoding took longer than max_decode_s and the length of the video",
-        "decoder_crashed": "the process that decoded it died",
+        "decoder_crashed": "the process that decoded it died, and so did a second one",
         "no_frames": "the span holds no frame",
         # segments of a video
         "too_short": "a segment shorter than min_scene_s",

@@ -27,6 +27,10 @@ _START_S = 120.0
 _READ_BYTES = 1 << 16
 
 
+class _DiedError(Exception):
+    """The child is dead; says of what."""
+
+
 class Sandbox:
     """A child that is started when first needed, and again after it died."""
 
@@ -36,10 +40,21 @@ class Sandbox:
     def call(self, function: Callable[[Any], Any], argument: Any, timeout_s: float) -> Any:
         """`function(argument)` in the child: a module's function, with a JSON-able argument and result.
 
-        Raises MediaError as the function does, decode_timeout when it takes longer than `timeout_s`,
-        decoder_crashed when the child dies of it; OSError of the machine as the function does; RuntimeError
-        for any other error.
+        A child that dies may have been killed for another's sake (by the system, short of memory), so a second one
+        tries before the argument gets the blame. Raises MediaError as the function does, decode_timeout when it
+        takes longer than `timeout_s`, decoder_crashed when both children die; OSError of the machine as the function
+        does; RuntimeError for any other error.
         """
+        try:
+            return self._tried(function, argument, timeout_s)
+        except _DiedError:
+            pass
+        try:
+            return self._tried(function, argument, timeout_s)
+        except _DiedError as died:
+            raise MediaError("decoder_crashed", f"the decoding process died twice ({died})") from None
+
+    def _tried(self, function: Callable[[Any], Any], argument: Any, timeout_s: float) -> Any:
         named = {"module": function.__module__, "function": function.__qualname__}
         if self._child is None or self._child.poll() is not None:
             self.close()
@@ -48,7 +63,7 @@ class Sandbox:
         return _result(json.loads(self._ask({**named, "argument": argument}, timeout_s)))
 
     def _ask(self, request: dict[str, Any], timeout_s: float) -> bytes:
-        """The child's answer. Raises MediaError decode_timeout or decoder_crashed."""
+        """The child's answer. Raises MediaError decode_timeout, and _DiedError."""
         child = self._child
         if child is None or child.stdin is None or child.stdout is None:
             raise RuntimeError("the decoding process has no pipes")
@@ -65,7 +80,7 @@ class Sandbox:
             code = child.wait()
             self.close()
             how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-            raise MediaError("decoder_crashed", f"the decoding process died ({how})")
+            raise _DiedError(how)
         return answer
 
     def close(self) -> None:

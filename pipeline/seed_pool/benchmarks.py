@@ -1,20 +1,22 @@
-"""Benchmarks whose media must not be in the pool: folders of media, or Parquet files that hold or name them."""
+"""Benchmarks whose media must not be in the pool: folders of media, or tables that hold or name them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipeline.errors import UsageError
 from pipeline.media.uris import to_uri
+from pipeline.seed_pool.benchmark_tables import TABLE_SUFFIXES, is_there, table_media
 
-PATH_COLUMNS = ("path", "file", "file_name", "filename", "uri", "image", "video", "image_path", "video_path")
-ROWS_A_BATCH = 64
+_NAME_CHARS = 120  # of a path in a report
+# What a file of this name should be; one that turns out to be text could not be compared.
+_MEDIA_SUFFIXES = frozenset({
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".avif", ".heic",
+    ".heif", ".jp2", ".jxl", ".ppm", ".pgm", ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".wmv", ".flv", ".mpg",
+    ".mpeg", ".m2ts", ".ogv", ".3gp",
+})  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,11 @@ class Benchmark:
             return [self.path]
         return sorted(p for p in self.path.rglob("*") if p.is_file())
 
+    @property
+    def tables(self) -> list[Path]:
+        """Those files whose rows hold media or name them."""
+        return [file for file in self.files if file.suffix in TABLE_SUFFIXES]
+
 
 def parse_benchmark(text: str) -> Benchmark:
     """A benchmark from `PATH` (named after it) or `NAME=PATH`. Raises UsageError when there is nothing."""
@@ -38,8 +45,8 @@ def parse_benchmark(text: str) -> Benchmark:
     path = Path(rest) if equals and not Path(text).exists() else Path(text)
     if not path.exists():
         raise UsageError(f"--exclude {text}: {path} does not exist; name a folder of media or a Parquet file")
-    if path.is_file() and path.suffix != ".parquet":
-        raise UsageError(f"--exclude {text}: {path} is no folder and no Parquet file")
+    if path.is_file() and path.suffix not in TABLE_SUFFIXES:
+        raise UsageError(f"--exclude {text}: {path} is no folder and no Parquet or Arrow file")
     return Benchmark(name if path != Path(text) else path.resolve().stem, path)
 
 
@@ -53,101 +60,46 @@ def check_names(benchmarks: Sequence[Benchmark]) -> None:
 
 def listing(benchmark: Benchmark) -> list[tuple[str, int, int]]:
     """Path, size in bytes and modification time of every file the benchmark consists of, also of those
-    that its Parquet files name: what an exclusion was made from."""
+    that its tables name: what an exclusion was made from."""
     files = dict.fromkeys(benchmark.files)
-    for parquet in [f for f in benchmark.files if f.suffix == ".parquet"]:
-        column, kind = media_column(parquet)
-        if kind == "path":
-            named = (parquet.parent / value for _, value in _named(parquet, column))
-            files |= dict.fromkeys(path for path in named if path.is_file())
+    for table in benchmark.tables:
+        named = (table.parent / m.path for m in table_media(table) if m.data is None and m.path)
+        files |= dict.fromkeys(path for path in named if is_there(path))
     return [(str(f), f.stat().st_size, f.stat().st_mtime_ns) for f in files]
 
 
 @dataclass(frozen=True)
 class Collection:
-    """Media of a benchmark below one folder. items: how a report names each, by URI."""
+    """Media of a benchmark below one folder. items: how a report names each, by URI.
+
+    others: those of which nobody says that they are media; text among them (captions, licences) is no item.
+    """
 
     root: Path
     items: dict[str, str]
+    others: frozenset[str] = frozenset()
 
 
 def collections(benchmark: Benchmark, spool: Path) -> list[Collection]:
-    """Where the media of a benchmark lie: its own folder, and `spool` for bytes that stand in Parquet,
+    """Where the media of a benchmark lie: its own folder, and `spool` for bytes that stand in tables,
     which are written there."""
-    root = benchmark.path if benchmark.path.is_dir() else benchmark.path.parent
-    standing, unpacked = Collection(root.resolve(), {}), Collection(spool.resolve(), {})
-    for file in benchmark.files:
-        path = root.resolve() / file.relative_to(root)
-        if file.suffix != ".parquet":
-            uri = to_uri(path, standing.root)
-            standing.items.setdefault(uri, uri)
-            continue
-        column, kind = media_column(file)
-        values: Iterable[tuple[str, str | Path]] = (
-            _named(file, column) if kind == "path" else _unpacked(file, column, spool)
-        )
-        for item, place in values:
-            if isinstance(place, Path):
-                unpacked.items[to_uri(place.resolve(), unpacked.root)] = item
+    above = benchmark.path if benchmark.path.is_dir() else benchmark.path.parent
+    root, unpacked = above.resolve(), Collection(spool.resolve(), {})
+    named: dict[str, str] = {}
+    for file in benchmark.tables:
+        within = file.relative_to(above)
+        for number, medium in enumerate(table_media(file)):
+            item = f"{within.as_posix()} row {medium.row}, {medium.column}"
+            item += f" ({medium.path[:_NAME_CHARS]})" if medium.path else ""
+            if medium.data is None:
+                named.setdefault((within.parent / (medium.path or "")).as_posix(), item)
             else:
-                standing.items[(path.parent.relative_to(standing.root) / place).as_posix()] = item
+                target = unpacked.root / within / f"{number:09d}"
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(medium.data)
+                unpacked.items[to_uri(target, unpacked.root)] = item
+    files = [root / file.relative_to(above) for file in benchmark.files if file.suffix not in TABLE_SUFFIXES]
+    beside = {to_uri(path, root): path.suffix.lower() for path in files}
+    others = frozenset(u for u, suffix in beside.items() if u not in named and suffix not in _MEDIA_SUFFIXES)
+    standing = Collection(root, {**{uri: uri for uri in beside}, **named}, others)
     return [c for c in (standing, unpacked) if c.items]
-
-
-def media_column(parquet: Path) -> tuple[str, str]:
-    """The column with the media, and `bytes` or `path`: what holds bytes goes before what names files.
-
-    Raises UsageError when there is no such column.
-    """
-    try:
-        schema = pq.read_schema(parquet)
-    except (pa.ArrowException, OSError) as error:
-        raise UsageError(f"--exclude: {parquet} cannot be read as Parquet: {' '.join(str(error).split())}") from error
-    for field in schema:
-        if _holds_bytes(field.type):
-            return field.name, "bytes"
-    for name in PATH_COLUMNS:
-        if name in schema.names and pa.types.is_string(schema.field(name).type):
-            return name, "path"
-    raise UsageError(
-        f"--exclude: {parquet} has no column of bytes, of {{bytes, path}} or of paths "
-        f"({', '.join(PATH_COLUMNS)}); it has {', '.join(schema.names)}"
-    )
-
-
-def _holds_bytes(kind: pa.DataType) -> bool:
-    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        return _holds_bytes(kind.value_type)
-    if pa.types.is_struct(kind):
-        return kind.get_field_index("bytes") >= 0 and _holds_bytes(kind.field("bytes").type)
-    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
-
-
-def _rows(parquet: Path, column: str) -> Iterator[tuple[int, Any]]:
-    row = 0
-    with pq.ParquetFile(parquet) as file:
-        for batch in file.iter_batches(ROWS_A_BATCH, columns=[column]):
-            for value in batch.column(0):
-                yield row, value.as_py()
-                row += 1
-
-
-def _named(parquet: Path, column: str) -> Iterator[tuple[str, str]]:
-    """(item, path relative to the Parquet file's folder) for each path of a column."""
-    return ((f"{parquet.name} row {row} ({value})", value) for row, value in _rows(parquet, column) if value)
-
-
-def _unpacked(parquet: Path, column: str, spool: Path) -> Iterator[tuple[str, str | Path]]:
-    """(item, file written) for each medium whose bytes stand in a column; a struct without bytes names a file."""
-    folder = spool / parquet.stem
-    folder.mkdir(parents=True, exist_ok=True)
-    for row, value in _rows(parquet, column):
-        for number, medium in enumerate(value if isinstance(value, list) else [value]):
-            data, name = (medium.get("bytes"), medium.get("path")) if isinstance(medium, dict) else (medium, None)
-            item = f"{parquet.name} row {row}" + (f" ({name})" if name else "")
-            if not data and name:
-                yield item, name
-                continue
-            path = folder / f"{row:09d}-{number}"
-            path.write_bytes(data or b"")
-            yield item, path

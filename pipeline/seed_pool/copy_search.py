@@ -15,7 +15,7 @@ from pipeline.media.frames import FrameStore
 from pipeline.seed_pool.benchmarks import Benchmark, collections
 from pipeline.seed_pool.comparing import CompareSource, comparing
 from pipeline.seed_pool.duplicates import Compare, find_duplicates
-from pipeline.seed_pool.exclude import Exclusion, find_contaminated
+from pipeline.seed_pool.exclude import Exclusion, Hit, find_contaminated
 from pipeline.stage import Progress, Runner, Step, numbered
 from pipeline.store.resume import chunked, resumable_map
 
@@ -38,7 +38,7 @@ class CopySearch:
     ) -> None:
         self._run, self._store, self._reading, self._limits = run, store, reading, limits
         self._work, self._key, self._progress = work, key, progress
-        self.hits: list[dict[str, str]] = []
+        self.hits: list[Hit] = []
 
     def duplicates(self, pool: pa.Table) -> pa.Array:
         """The `reject` column of a pool step: what is a copy of another asset."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from pipeline.stage import dead, live, rejects
 
 NAME = "exclude"
 READS = (*FRAMES, "sha256")
-NO_MEDIA = frozenset({"not_media"})  # captions, licences and the like beside a benchmark's media
+NOT_MEDIA = "not_media"
 
 
 @dataclass(frozen=True)
@@ -36,15 +36,32 @@ class Exclusion:
         """Items that could not be compared: copies of them may still be in the pool."""
         read = set(live(self.table).column("uri").to_pylist())
         rows = dead(self.table).select(["uri", "reason", "detail"]).to_pylist()
-        failed = {r["uri"]: r for r in rows if r["uri"] not in read and r["reason"] not in NO_MEDIA}
+        failed = {r["uri"]: r for r in rows if r["uri"] not in read | self._texts}
         items = self.collection.items
         return [{"item": items[uri], "reason": r["reason"], "detail": r["detail"]} for uri, r in sorted(failed.items())]
 
     @property
     def media(self) -> int:
         """Items that are pictures or videos, readable or not."""
+        return len(self.collection.items) - len(self._texts)
+
+    @property
+    def _texts(self) -> frozenset[str]:
+        """Files beside the media, of which nobody said that they are any, and which are none."""
         rows = dead(self.table).select(["uri", "reason"]).to_pylist()
-        return len(self.collection.items) - len({r["uri"] for r in rows if r["reason"] in NO_MEDIA})
+        return self.collection.others & {r["uri"] for r in rows if r["reason"] == NOT_MEDIA}
+
+
+@dataclass(frozen=True)
+class Hit:
+    """An asset of the pool that is a near copy of an item of a benchmark, or of a segment of one."""
+
+    benchmark: str
+    item: str
+    shown: str  # the item, with the span of the segment
+    asset_id: str
+    asset: str
+    evidence: str
 
 
 def find_contaminated(
@@ -52,59 +69,50 @@ def find_contaminated(
     exclusions: Sequence[Exclusion],
     settings: DuplicateSettings,
     compare: Callable[[Exclusion], Compare],
-) -> tuple[pa.Array, list[dict[str, str]]]:
-    """The `reject` column of `pool` (READS), and one hit an asset: benchmark, item, asset_id, uri, evidence.
+) -> tuple[pa.Array, list[Hit]]:
+    """The `reject` column of `pool` (READS), and a hit for each asset and item of each benchmark.
 
     An asset is `contaminated` when it has the bytes of a benchmark's file, or is a near copy of an
-    item by the rule of `duplicates`. The first benchmark in the order given names it.
+    item by the rule of `duplicates`. The reject names the first benchmark in the order given, and one item of it.
     """
     verdicts: list[tuple[str, str] | None] = [None] * len(pool)
-    hits: list[dict[str, str]] = []
+    hits: list[Hit] = []
     rows = pool.select(["asset_id", "uri", "media", "start_s", "end_s", "sha256"]).to_pylist()
     for exclusion in exclusions:
-        for i, (item, evidence) in sorted(_hits(pool, rows, exclusion, settings, compare(exclusion)).items()):
-            if verdicts[i] is None:
-                verdicts[i] = (
-                    "contaminated",
-                    f"near copy of {item} of benchmark {exclusion.benchmark.name}: {evidence}",
-                )
-                hits.append(
-                    {
-                        "benchmark": exclusion.benchmark.name,
-                        "item": item,
-                        "asset_id": rows[i]["asset_id"],
-                        "asset": place(rows[i]),
-                        "evidence": evidence,
-                    }
-                )
+        name = exclusion.benchmark.name
+        for i, item, shown, evidence in _copies(pool, rows, exclusion, settings, compare(exclusion)):
+            hits.append(Hit(name, item, shown, rows[i]["asset_id"], place(rows[i]), evidence))
+            verdicts[i] = verdicts[i] or ("contaminated", f"near copy of {shown} of benchmark {name}: {evidence}")
     return rejects(NAME, verdicts), hits
 
 
-def _hits(
+def _copies(
     pool: pa.Table, rows: list[dict[str, Any]], exclusion: Exclusion, settings: DuplicateSettings, compare: Compare
-) -> dict[int, tuple[str, str]]:
-    """Item and evidence for each row of the pool that is a copy of one of the benchmark."""
-    same = {
-        r["sha256"]: exclusion.collection.items[r["uri"]] for r in exclusion.table.select(["sha256", "uri"]).to_pylist()
-    }
-    found = {i: (same[r["sha256"]], "same bytes") for i, r in enumerate(rows) if r["sha256"] in same}
+) -> Iterator[tuple[int, str, str, str]]:
+    """(row of the pool, item, item with its span, evidence) of all copies, by row; the same bytes first."""
+    names = exclusion.collection.items
+    same: dict[str, list[str]] = {}
+    files = {r["uri"]: r["sha256"] for r in exclusion.table.select(["uri", "sha256"]).to_pylist() if r["sha256"]}
+    for uri, sha256 in sorted(files.items()):
+        same.setdefault(sha256, []).append(names[uri])
+    found = [(i, item, item, "same bytes") for i, r in enumerate(rows) for item in same.get(r["sha256"], ())]
     items = live(exclusion.table).select(list(READS))
-    their_media = items.column("media").to_pylist()
-    names = [exclusion.collection.items[uri] for uri in items.column("uri").to_pylist()]
-    spans = items.select(["uri", "start_s", "end_s"]).to_pylist()
+    segments = items.select(["uri", "media", "sha256", "start_s", "end_s"]).to_pylist()
     for media in ("image", "video"):
-        ours = [i for i, r in enumerate(rows) if r["media"] == media and i not in found]
-        theirs = [i for i, m in enumerate(their_media) if m == media]
+        ours = [i for i, r in enumerate(rows) if r["media"] == media]
+        theirs = [j for j, r in enumerate(segments) if r["media"] == media]
         if not ours or not theirs:
             continue
         left, right = candidates(frames_of(pool.take(ours)), frames_of(items.take(theirs)), settings)
-        pairs = [(ours[i], theirs[j]) for i, j in zip(left.tolist(), right.tolist(), strict=True)]
+        proposed = ((ours[i], theirs[j]) for i, j in zip(left.tolist(), right.tolist(), strict=True))
+        pairs = [(i, j) for i, j in proposed if rows[i]["sha256"] != segments[j]["sha256"]]
         for (i, j), evidence in copies_among(pool, items, pairs, settings, compare).items():
-            found.setdefault(i, (place({**spans[j], "uri": names[j]}), evidence))
-    return found
+            item = names[segments[j]["uri"]]
+            found.append((i, item, place({**segments[j], "uri": item}), evidence))
+    yield from sorted(found, key=lambda f: f[0])
 
 
-def report(exclusions: Sequence[Exclusion], hits: Sequence[dict[str, str]]) -> dict[str, Any]:
+def report(exclusions: Sequence[Exclusion], hits: Sequence[Hit]) -> dict[str, Any]:
     """What `exclusions.json` says: items, hits and unreadable items a benchmark, and the lists for mteb.
 
     `mteb.training_datasets` holds the names that a model trained on this pool should declare in
@@ -114,16 +122,19 @@ def report(exclusions: Sequence[Exclusion], hits: Sequence[dict[str, str]]) -> d
     benchmarks: list[dict[str, Any]] = []
     for benchmark in dict.fromkeys(e.benchmark for e in exclusions):
         parts = [e for e in exclusions if e.benchmark == benchmark]
-        own = [{k: v for k, v in h.items() if k != "benchmark"} for h in hits if h["benchmark"] == benchmark.name]
+        own = [hit for hit in hits if hit.benchmark == benchmark.name]
         benchmarks.append(
             {
                 "name": benchmark.name,
                 "path": str(benchmark.path),
                 "items": sum(part.media for part in parts),
-                "contaminated_assets": len(own),
-                "contaminating_items": len({hit["item"] for hit in own}),
+                "contaminated_assets": len({hit.asset for hit in own}),
+                "contaminating_items": len({hit.item for hit in own}),
                 "unreadable": [item for part in parts for item in part.unreadable],
-                "hits": own,
+                "hits": [
+                    {"item": hit.shown, "asset_id": hit.asset_id, "asset": hit.asset, "evidence": hit.evidence}
+                    for hit in own
+                ],
             }
         )
     unsure = {b["name"] for b in benchmarks if b["unreadable"]}

@@ -30,6 +30,23 @@ def leave(code: int) -> None:
     os._exit(code)
 
 
+def killed_once(folder: str) -> int:
+    """As an out-of-memory killer does it to a decoder that is not to blame; the number of the attempt."""
+    attempt = len(list(Path(folder).iterdir())) + 1
+    Path(folder, str(attempt)).touch()
+    if attempt == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return attempt
+
+
+def counted(argument: dict[str, Any]) -> None:
+    """Leave a trace, then hang or die."""
+    Path(argument["folder"], str(time.monotonic_ns())).touch()
+    if argument["hangs"]:
+        time.sleep(600)
+    os.abort()
+
+
 def chatter(text: str) -> str:
     os.write(1, b"native noise on stdout\n")
     return text
@@ -83,6 +100,20 @@ def test_a_child_that_was_killed_between_calls_is_started_again(sandbox: Sandbox
     os.kill(process, signal.SIGKILL)
     time.sleep(0.2)
     assert sandbox.call(double, 1, 60)["process"] != process
+
+
+def test_a_child_that_was_killed_during_a_call_gets_a_second_chance(sandbox: Sandbox, tmp_path: Path) -> None:
+    assert sandbox.call(killed_once, str(tmp_path), 60) == 2
+
+
+@pytest.mark.parametrize(("hangs", "attempts", "reason"), [(False, 2, "decoder_crashed"), (True, 1, "decode_timeout")])
+def test_what_dies_twice_is_to_blame_and_what_hangs_is_not_tried_again(
+    sandbox: Sandbox, tmp_path: Path, hangs: bool, attempts: int, reason: str
+) -> None:
+    with pytest.raises(MediaError) as caught:
+        sandbox.call(counted, {"folder": str(tmp_path), "hangs": hangs}, 2.0 if hangs else 60.0)
+    assert caught.value.reason == reason
+    assert len(list(tmp_path.iterdir())) == attempts
 
 
 def test_noise_of_native_libraries_is_no_answer(sandbox: Sandbox) -> None:
