@@ -2,6 +2,7 @@
 
     python benchmarks/scene_cuts.py [--media data/sample] [--clips 12] [--seed 1] [--json FILE]
     python benchmarks/scene_cuts.py --media generated      thresholds were chosen on this, and on photos of tuxpaint
+    python benchmarks/scene_cuts.py --transnetv2 WEIGHTS   the detector transnetv2 too (docs/seed-pool/video.md)
 
 `--media` names a folder with images/ and perhaps videos/. Clips of four scenes are made of its photos (a slow camera
 over them) and of stretches of the sample's videos, so that every cut is known by construction:
@@ -15,7 +16,7 @@ over them) and of stretches of the sample's videos, so that every cut is known b
 
 A cut counts as found when it lies in the transition or within 0.1 s of it; each is found once, and what else is
 reported is a false alarm. The second table is the time for cuts and sampled frames in our one pass over a bare
-`scenedetect.detect` of the same files, alternating, best of the rounds.
+`scenedetect.detect` of the same files, alternating, best of the rounds; ours with TransNet V2's weights as well.
 """
 
 from __future__ import annotations
@@ -254,12 +255,14 @@ def plain(detector: Callable[[], Any]) -> Callable[[Path], list[float]]:
     return lambda path: [scene[0].seconds for scene in detect(str(path), detector())][1:]
 
 
-FINDERS = {
+Finders = dict[str, Callable[[Path], list[float]]]
+FINDERS: Finders = {
     "seedmine, content": ours(SceneSettings()),
     "seedmine, adaptive": ours(SceneSettings(detector="adaptive")),
     "PySceneDetect ContentDetector": plain(ContentDetector),
     "PySceneDetect AdaptiveDetector": plain(AdaptiveDetector),
 }
+TRANSNETV2 = "seedmine, transnetv2"
 
 
 def matches(found: list[float], cuts: list[tuple[float, float]]) -> int:
@@ -278,9 +281,9 @@ def score(right: int, found: int, known: int) -> dict[str, float]:
     return {"precision": round(precision, 3), "recall": round(recall, 3), "f1": round(f1, 3)}
 
 
-def accuracy(clips: list[tuple[Path, Clip]], show: bool) -> list[dict[str, Any]]:
+def accuracy(finders: Finders, clips: list[tuple[Path, Clip]], show: bool) -> list[dict[str, Any]]:
     rows = []
-    for name, finder in FINDERS.items():
+    for name, finder in finders.items():
         counts = dict.fromkeys(KINDS, (0, 0, 0))
         for path, made in clips:
             found = finder(path)
@@ -294,10 +297,11 @@ def accuracy(clips: list[tuple[Path, Clip]], show: bool) -> list[dict[str, Any]]
     return rows
 
 
-def throughput(paths: list[Path], rounds: int) -> list[dict[str, Any]]:
+def throughput(finders: Finders, paths: list[Path], rounds: int) -> list[dict[str, Any]]:
     """Seconds of wall clock and of processor for all files, best of the rounds."""
     best: dict[str, tuple[float, float]] = {}
-    runs = {"seedmine, cuts and frames": FINDERS["seedmine, content"], "PySceneDetect": plain(ContentDetector)}
+    runs = {"seedmine, cuts and frames": finders["seedmine, content"], "PySceneDetect": plain(ContentDetector)}
+    runs |= {f"{name}, cuts and frames": finders[name] for name in finders if name == TRANSNETV2}
     for _, (name, finder) in itertools.product(range(rounds), runs.items()):
         wall, processor = time.perf_counter(), time.process_time()
         for path in paths:
@@ -325,18 +329,22 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="of the measurement of time; 0 leaves it out")
     parser.add_argument("--show", action="store_true", help="print the clips in which ours was wrong")
     parser.add_argument("--keep", type=Path, help="write the clips here and leave them")
+    parser.add_argument("--transnetv2", type=Path, metavar="WEIGHTS", help="its published state dict")
     parser.add_argument("--json", type=Path, help="write the figures here too")
     args = parser.parse_args()
+    finders = dict(FINDERS)
+    if args.transnetv2 is not None:
+        finders[TRANSNETV2] = ours(SceneSettings(detector="transnetv2", weights=args.transnetv2))
     source = Generated() if args.media == "generated" else Real(Path(args.media))
     with tempfile.TemporaryDirectory() as folder:
         into = args.keep or Path(folder)
         into.mkdir(parents=True, exist_ok=True)
         clips = list(make(KINDS, source, args.clips, args.seed, into))
-        rows = accuracy(clips, args.show)
+        rows = accuracy(finders, clips, args.show)
         films = sorted((Path(args.media) / "videos").glob("*")) or [path for path, _ in clips]
-        times = throughput(films, args.rounds)
+        times = throughput(finders, films, args.rounds)
     print(f"{'':32}" + "".join(f"{kind:>18}" for kind in (*KINDS, "all")))
-    for name in FINDERS:
+    for name in finders:
         cells = [f"{r['precision']:.2f} {r['recall']:.2f} {r['f1']:.2f}" for r in rows if r["finder"] == name]
         print(f"{name:32}" + "".join(f"{cell:>18}" for cell in cells))
     print(f"{'':32}{'':4}precision, recall, F1\n")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 
 class Settings(BaseModel):
@@ -136,12 +136,17 @@ class PictureSettings(Settings):
 class SceneSettings(Settings):
     """Structure of a video (PAPER 3.2, step 2)."""
 
-    detector: Literal["content", "adaptive"] = "content"
-    """PySceneDetect's detector: changes above a threshold, or above a multiple of those beside them."""
+    detector: Literal["content", "adaptive", "transnetv2"] = "content"
+    """PySceneDetect's detectors: changes above a threshold, or above a multiple of those beside them. Or the network
+    TransNet V2, with weights of one's own."""
     cut_threshold: float = Field(27.0, gt=0, le=255)
     """Of the detector `content`: mean HSV change between frames, 0..255."""
     adaptive_ratio: float = Field(3.0, gt=1)
     """Of the detector `adaptive`: change between frames over the mean change of two on each side."""
+    weights: Path | None = Field(None, validate_default=True)
+    """Of the detector `transnetv2`: the published state dict, as .safetensors or in torch's format."""
+    cut_probability: float = Field(0.5, gt=0, lt=1)
+    """Of the detector `transnetv2`: a frame that is more likely than this the last of its shot ends it."""
     min_scene_s: float = Field(0.8, ge=0)
     """Shorter segments are rejected as `too_short`, or merged."""
     short_scenes: Literal["reject", "merge"] = "reject"
@@ -159,6 +164,17 @@ class SceneSettings(Settings):
     """Largest standard deviation of a colour channel, 0..127.5; a segment that stays below it is `single_colour`."""
     max_bar_share: float = Field(0.8, ge=0, le=1)
     """Share of the picture that black bars cover in every frame; above it a segment is `letterboxed`."""
+
+    @field_validator("weights")
+    @classmethod
+    def _given(cls, weights: Path | None, info: ValidationInfo) -> Path | None:
+        """The network comes without weights."""
+        if info.data.get("detector") == "transnetv2" and weights is None:
+            raise ValueError(
+                "the detector transnetv2 needs a file of its weights, .safetensors or .pth "
+                "(docs/seed-pool/video.md says where they are)"
+            )
+        return weights
 
 
 Medium = Literal["image", "video"]

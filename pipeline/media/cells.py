@@ -23,6 +23,11 @@ def tiny(picture: Picture) -> Picture:
     return np.asarray(cv2.resize(picture, CELLS, interpolation=cv2.INTER_AREA), np.uint8)
 
 
+def is_plain(picture: Picture) -> bool:
+    """Whether the picture that `tiny` gives is without content: black, white, any one colour."""
+    return contrast(picture) < _PLAIN
+
+
 def correlation(a: Cells, b: Cells) -> float:
     """Pearson's correlation of two pictures' cells, -1..1: blind to brightness and contrast; 0 where one is plain."""
     sum_a, sum_b, size = float(a.sum()), float(b.sum()), len(a)
@@ -43,7 +48,7 @@ class Look:
 
     @property
     def plain(self) -> bool:
-        """Without content: black, white, any one colour."""
+        """As `is_plain` says of its picture."""
         return self.contrast < _PLAIN
 
 

@@ -57,7 +57,7 @@ def iterate_segments(place: Place, frame_settings: FrameSettings, scene_settings
     with open_video(place, frame_settings) as video:
         scene: _Scene | None = None
         try:
-            for seen in find_cuts(video.frames(), scene_settings):
+            for seen in find_cuts(video.frames(), scene_settings, frame_settings.max_side_px):
                 if scene is not None and seen.begins and scene.may_end(seen.frame.time_s):
                     yield from scene.ended(seen.frame.time_s)
                     scene = None

@@ -34,7 +34,7 @@ _STANDS_OUT = 1.75  # times the median change of the frames on either side
 _BESIDE = 3  # frames on each side, as far as they lie within _BESIDE_S
 _BESIDE_S = 0.25
 _FLASH_S = 0.5
-_PASSAGE_S = 0.8  # from here on a plain stretch is a segment of its own
+PASSAGE_S = 0.8  # from here on a plain stretch is a segment of its own
 _CONTRAST_S = 1.0  # how far from a plain picture its scene is looked for
 _KEPT_S = 3.5  # of frames' looks: the longest dissolve and what it takes to be sure of it
 _HELD_S = 1.3  # a dissolve's middle is known this much later
@@ -183,12 +183,12 @@ class Transitions:
         if self._plain_since is None:
             return
         start_s, lasts_s = self._plain_since, seen.time_s - self._plain_since
-        if lasts_s >= _PASSAGE_S and start_s > self._barrier_s:
+        if lasts_s >= PASSAGE_S and start_s > self._barrier_s:
             self._cut(start_s)
         if seen.plain:
             return
         self._plain_since = None
-        if lasts_s >= _PASSAGE_S:
+        if lasts_s >= PASSAGE_S:
             self._cut(seen.time_s)
         else:
             self._passage = _Passage(start_s, seen.time_s, self._plain_before)

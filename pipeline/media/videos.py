@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
 import av
@@ -29,6 +29,7 @@ from pipeline.models.protocols import Picture
 
 SCALING = Interpolation.AREA | Interpolation.ACCURATE_RND | Interpolation.BITEXACT | Interpolation.FULL_CHR_H_INT
 _ROUGH_SCALING = Interpolation.FAST_BILINEAR | Interpolation.BITEXACT
+_NETWORK_SCALING = Interpolation.BICUBIC | Interpolation.BITEXACT  # the ffmpeg program's, which networks are trained on
 _UNSPECIFIED = 2  # AVCOL_SPC_UNSPECIFIED
 _HD_HEIGHT_PX = 720  # from here on, players take unlabelled colours for BT.709
 _MAX_FPS = 1000.0  # more is a clock's tick, not a frame rate
@@ -44,7 +45,9 @@ class Frame:
     end_s: float  # when the next one is due
     raw: VideoFrame
     pixel_aspect: float
-    scalers: dict[int, VideoReformatter] = field(repr=False)  # of the file, by longer side, negative for rough
+    scalers: dict[int, VideoReformatter] = field(
+        repr=False
+    )  # of the file: by longer side, negative for rough, 0 for squeezed
 
     def picture(self, max_side_px: int) -> Picture:
         """uint8 [H, W, 3] RGB, upright, square pixels, longer side at most `max_side_px`."""
@@ -62,6 +65,26 @@ class Frame:
         scaler = self.scalers.setdefault(-max_side_px, VideoReformatter())
         scaled = scaler.reformat(self.raw, width, height, "bgr24", interpolation=_ROUGH_SCALING, threads=1)
         return np.asarray(scaled.to_ndarray())
+
+    def squeezed(self, width: int, height: int) -> Picture:
+        """uint8 [height, width, 3] RGB, upright, of that size whatever the frame's shape; colours as coded."""
+        turns = _quarter_turns(self.raw)
+        size = (height, width) if turns % 2 else (width, height)
+        scaler = self.scalers.setdefault(0, VideoReformatter())
+        scaled = scaler.reformat(self.raw, *size, "rgb24", interpolation=_NETWORK_SCALING, threads=1)
+        return np.ascontiguousarray(np.rot90(scaled.to_ndarray(), turns))
+
+    def reduced(self, max_side_px: int) -> Frame:
+        """The same frame in less memory, where `picture(max_side_px)` needs less: all that is then left of it."""
+        width, height = fit(*self.displayed_size, max_side_px)
+        if 3 * width * height >= self.held_bytes:
+            return self
+        return replace(self, raw=VideoFrame.from_ndarray(self.picture(max_side_px), format="rgb24"), pixel_aspect=1.0)
+
+    @property
+    def held_bytes(self) -> int:
+        """Memory that the decoded picture takes."""
+        return sum(plane.buffer_size for plane in self.raw.planes)
 
     @property
     def displayed_size(self) -> tuple[int, int]:
@@ -153,7 +176,9 @@ class Video:
                 for raw in packet.decode():
                     if time.monotonic() > deadline:
                         raise MediaError("decode_timeout", f"more than {limit_s:.0f} s")
+                    handed_s = time.monotonic()
                     yield raw
+                    deadline += time.monotonic() - handed_s  # what a caller does with it is no decoding
                 if time.monotonic() > deadline:
                     raise MediaError("decode_timeout", f"more than {limit_s:.0f} s")
         except av.FFmpegError as error:

@@ -7,18 +7,17 @@ vector. Prompts are CLIP's zero-shot classification (Radford et al. 2021, sectio
 from __future__ import annotations
 
 import hashlib
-import pickle
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from pipeline.config import ModelSettings, ScorerSettings
 from pipeline.errors import ModelError
 from pipeline.models.protocols import Embedder, Item, Pixels, Vectors
+from pipeline.models.torch_weights import read_state_dict
 
 Head = Callable[[Vectors], Vectors]  # float32 [N, dim] -> float32 [N]
 
@@ -122,23 +121,7 @@ def _natural(name: str) -> list[tuple[int, str]]:
 
 
 def _tensors(path: Path) -> dict[str, Vectors]:
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
-    try:
-        read = load_file if path.suffix == ".safetensors" else _state_dict
-        return {name: np.asarray(tensor, np.float32) for name, tensor in read(path).items()}
-    except (
-        OSError, EOFError, RuntimeError, ValueError, TypeError, LookupError, AttributeError, pickle.UnpicklingError,
-        SafetensorError,
-    ) as error:  # fmt: skip
-        raise ModelError(f"cannot read the weights {path}: {' '.join(str(error).split())[:300]}") from error
-
-
-def _state_dict(path: Path) -> Any:
-    import torch
-
-    return torch.load(path, map_location="cpu", weights_only=True)
+    return {name: tensor.float().numpy() for name, tensor in read_state_dict(path).items()}
 
 
 def _hash(path: Path | None) -> str:

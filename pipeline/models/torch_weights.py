@@ -1,12 +1,40 @@
-"""What names a loaded torch network: a hash of its tensors, not of its path."""
+"""Weights of torch networks: read from a file without running code, and named by a hash of their tensors."""
 
 from __future__ import annotations
 
 import hashlib
+import pickle
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from pipeline.errors import ModelError
 
 if TYPE_CHECKING:
     import torch
+
+
+def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
+    """The tensors of a file by name: safetensors, or a torch state dict.
+
+    Raises ModelError when the file cannot be read, or holds anything but tensors.
+    """
+    import torch
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        held = dict(torch.load(path, map_location="cpu", weights_only=True))
+    except (
+        OSError, EOFError, RuntimeError, ValueError, TypeError, LookupError, AttributeError, pickle.UnpicklingError,
+        SafetensorError,
+    ) as error:  # fmt: skip
+        raise ModelError(f"cannot read the weights {path}: {' '.join(str(error).split())[:300]}") from error
+    others = sorted(str(name) for name, value in held.items() if not isinstance(value, torch.Tensor))
+    if others:
+        raise ModelError(f"{path} holds {', '.join(others[:5])} beside tensors; give the state dict itself")
+    return {name: value.detach() for name, value in held.items()}
 
 
 def weights_hash(network: torch.nn.Module) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.atomic import clear_leftovers
-from pipeline.config import RUN_ONLY, Config
+from pipeline.config import RUN_ONLY, Config, SceneSettings
 from pipeline.errors import ConfigError, UsageError
 from pipeline.media.frames import FrameStore
 from pipeline.media.places import root_of
@@ -94,7 +94,8 @@ def build_seed_pool(
     weights make another pool. Near copies of the media of `exclude` are left out, and
     `exclusions.json` says which. meter: sees each batch of labelled rows and may stop the build by
     raising; a rerun goes on. Raises UsageError when `source` is missing, holds nothing, or holds
-    `out`, ConfigError where a model would check itself.
+    `out`, ConfigError where a model would check itself, ModelError when the network that finds cuts
+    cannot be loaded.
     """
     settings = config.seed_pool
     taxonomy = load_taxonomy(settings.label.taxonomy)
@@ -107,7 +108,7 @@ def build_seed_pool(
     _check_models(config)
     check_names(exclude)
     clear_leftovers(work)
-    key = _fingerprint(opened, config, taxonomy, models, exclude)
+    key = _fingerprint(opened, config, taxonomy, {**models, **_scene_detector(settings.scenes)}, exclude)
     if not overwrite and (done := finished(folder, ("assets", "rejected"), key)):
         return SeedPool(folder, done.rows["assets"], done.rows["rejected"], [], reused=True)
 
@@ -213,6 +214,15 @@ def _check_models(config: Config) -> None:
         )
 
 
+def _scene_detector(settings: SceneSettings) -> dict[str, str]:
+    """The fingerprint of the network that finds cuts, where one does. Raises ModelError when it cannot be loaded."""
+    if settings.detector != "transnetv2":
+        return {}
+    from pipeline.media.transnetv2 import load_for  # and torch, which takes seconds
+
+    return {"scenes": load_for(settings).fingerprint}
+
+
 def _sidecar_problems(segments: Rows) -> dict[str, int]:
     """Files with each problem, also those that were rejected; a file counts once, however many segments it has."""
     by_file = (
@@ -249,4 +259,7 @@ def _fingerprint(
 
 def _relevant(config: Config) -> dict[str, Any]:
     whole = ("seed", "frames", "seed_pool", "vlm", "aligner", "looker")
-    return config.model_dump(mode="json", include={**dict.fromkeys(whole, True), "synth": {"facts"}}, exclude=RUN_ONLY)
+    paths: dict[str, Any] = {"seed_pool": {"scenes": {"weights"}}}  # what is in them counts: `_scene_detector`
+    return config.model_dump(
+        mode="json", include={**dict.fromkeys(whole, True), "synth": {"facts"}}, exclude={**RUN_ONLY, **paths}
+    )

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from pipeline.config import SceneSettings
 from pipeline.errors import MediaError
+from pipeline.media.cuts import detection_limit_s
 from pipeline.media.fingerprint import perceptual_hash
 from pipeline.media.frames import FrameStore, sample
 from pipeline.media.jpeg import decode_jpeg
@@ -49,7 +50,8 @@ def split_scenes(table: pa.Table, settings: SplitSettings) -> pa.Table:
     children: list[dict[str, Any]] = []
     for parent, row in enumerate(table.to_pylist()):
         try:
-            limit_s = decode_limit_s(frames, row["duration_s"])
+            duration_s = row["duration_s"]
+            limit_s = decode_limit_s(frames, duration_s) + detection_limit_s(settings.scenes, duration_s)
             place = place_to_json(settings.store.place(row["uri"]))
             found = apart(segments_of, {**shared, "row": row, "place": place}, limit_s, frames)
         except MediaError as error:

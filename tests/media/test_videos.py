@@ -1,15 +1,19 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from pipeline.config import FrameSettings
 from pipeline.errors import MediaError
+from pipeline.media import videos
 from pipeline.media.decode import read_image
 from pipeline.media.images import fit
 from pipeline.media.probe import probe
+from pipeline.media.videos import open_video
 from tests.media.films import FPS, SIZE, film, noise_scene, shown, turned, written
 from tests.media.odd_files import FILES
 
@@ -53,6 +57,30 @@ def test_good_frames_come_before_the_damage(tmp_path: Path) -> None:
         times.extend(time_s for time_s, _ in frames)
     assert times == pytest.approx([i / FPS for i in range(len(times))], abs=1e-6)
     assert 2.0 < len(times) / FPS < 2.6
+
+
+def test_time_that_a_caller_takes_over_frames_is_no_decoding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr(videos, "time", SimpleNamespace(monotonic=lambda: now))
+    with open_video(written(tmp_path / "a.mp4", film(noise_scene(1, 5))), FrameSettings(max_decode_s=1)) as video:
+        for _ in video.frames():
+            now += 100.0
+    assert now == 500.0
+
+
+@pytest.mark.parametrize(
+    ("data", "max_side_px"),
+    [(turned(film(noise_scene(1, 2))), 96), (film(noise_scene(1, 2, (1280, 720))), 800)],
+    ids=["turned", "of colours without a label"],
+)
+def test_a_reduced_frame_gives_the_same_picture_in_less_memory(tmp_path: Path, data: bytes, max_side_px: int) -> None:
+    with open_video(written(tmp_path / "a.mp4", data), SETTINGS) as video:
+        frame = replace(next(video.frames()), pixel_aspect=1.2)
+        reduced = frame.reduced(max_side_px)
+        np.testing.assert_array_equal(reduced.picture(max_side_px), frame.picture(max_side_px))
+        assert (reduced.time_s, reduced.end_s) == (frame.time_s, frame.end_s)
+        assert reduced.held_bytes < frame.held_bytes
+        assert frame.reduced(4096) is frame
 
 
 def test_a_video_of_too_many_pixels_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
