@@ -34,6 +34,7 @@ from pipeline.seed_pool.duplicates import NAME as DUPLICATES
 from pipeline.seed_pool.duplicates import READS as COPIES
 from pipeline.seed_pool.exclude import NAME as EXCLUDE
 from pipeline.seed_pool.exclude import report as exclusions_report
+from pipeline.seed_pool.exclusion_report import FILE as EXCLUSIONS
 from pipeline.seed_pool.label import LabelSource
 from pipeline.seed_pool.label_by_classifier import by_classifier
 from pipeline.seed_pool.label_by_vlm import TEMPLATE, by_vlm, nearest_category
@@ -153,7 +154,7 @@ def build_seed_pool(
         "quotas": [asdict(quota) for quota in allowed],
         **({} if used is None else {"usage": asdict(used)}),
     }
-    write_json(folder / "exclusions.json", exclusions_report(exclusions, search.hits))
+    write_json(folder / EXCLUSIONS, exclusions_report(exclusions, search.hits))
     write_json(folder / "summary.json", summary)
     forget(shapes)
     forget(meanings)
