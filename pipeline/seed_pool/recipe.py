@@ -55,6 +55,7 @@ from pipeline.seed_pool.scenes import SplitSettings, scenes
 from pipeline.seed_pool.score import ScoreSource, scoring
 from pipeline.seed_pool.similarity import SimilaritySource, similarity
 from pipeline.seed_pool.sources import Source, open_source
+from pipeline.seed_pool.sources.repeats import once
 from pipeline.seed_pool.sources.rows import tables
 from pipeline.seed_pool.taxonomy import Taxonomy, load_taxonomy
 from pipeline.stage import Counts, ModelRef, Progress, Runner, Step
@@ -120,7 +121,8 @@ def build_seed_pool(
     tally = Tally(progress)
     gone = read_tombstones(folder)
     shaping, knowing = structure(store, config, gone), knowledge(store, taxonomy, config)
-    segments = Rows(resumable_map(run, shaping, tables(gone.hidden(opened.found()), CHUNK_ROWS), shapes, tally.watch))
+    found = once(gone.hidden(opened.found()))
+    segments = Rows(resumable_map(run, shaping, tables(found, CHUNK_ROWS), shapes, tally.watch))
     tally.mapped(shaping, segments)
     reading = partial(_as_benchmark, config)
     search = CopySearch(run, store, reading, settings.duplicates, work / "benchmarks", key, tally.watch)
