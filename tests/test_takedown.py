@@ -20,6 +20,7 @@ from pipeline.mine.export.recipe import ExportOptions, export
 from pipeline.mine.recipe import MineOptions, mine_negatives
 from pipeline.runners.local import LocalRunner
 from pipeline.schemas import ASSETS, ASSETS_REJECTED
+from pipeline.seed_pool.exclusion_report import Hit, entry, written
 from pipeline.seed_pool.removal import plan
 from pipeline.store.shards import Manifest, read_dataset, write_dataset, write_json
 from pipeline.synth.recipe import synthesise
@@ -100,6 +101,13 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         manifest = Manifest(len(rows), "pool", Config().model_dump(mode="json"), str(root))
         write_dataset(folder / "seed_pool" / name, table, schema, manifest, folder / ".work")
     write_json(folder / "seed_pool/summary.json", {"kept": len(kept), "rejected": len(lost), "counts": []})
+    hits = [
+        Hit("Bench", "1.png", None, sky["asset_id"], "copy of sky.png", "same bytes"),
+        Hit("Bench", "2.mp4", (0.0, 1.0), "a0", "other.mp4 at 0.00..1.00 s", "3 of 4 frames agree"),
+        Hit("Second", "9.png", None, sky["asset_id"], "copy of sky.png", "same bytes"),
+    ]
+    entries = [entry(name, folder.parent / name, 9, [], hits) for name in ("Bench", "Second")]
+    write_json(folder / "seed_pool/exclusions.json", written(entries))
     synthesise(folder, MADE, Config(), LocalRunner(RunnerSettings()), Silent())
     model = Colours()
     wanted = Config(mine=MineSettings(t_pos=T_POS, margin=MARGIN))
@@ -164,6 +172,18 @@ def test_nothing_but_a_reject_with_the_uri_is_left(out: Path) -> None:
         assert said == {"uri": uri, "stage": "remove", "reason": "removed", "detail": "taken out by seed-pool remove"}
     assert "sky" not in lost["near.png"]["detail"]
     assert lost["small.png"]["detail"] == "9 x 9 px"
+
+
+def test_what_was_found_in_benchmarks_is_counted_without_it(out: Path) -> None:
+    path = out / "seed_pool/exclusions.json"
+    take_out(out, plan(out, [], ["fog.png"]), dry=False)
+    assert json.loads(path.read_text())["mteb"]["without_exclusion"] == ["Bench", "Second"]
+    take_out(out, plan(out, [], ["copy of sky.png"]), dry=False)
+    said = json.loads(path.read_text())
+    counted = [(b["items"], b["contaminated_assets"], b["contaminating_items"]) for b in said["benchmarks"]]
+    assert counted == [(9, 1, 1), (9, 0, 0)]
+    assert [h["item"] for h in said["benchmarks"][0]["hits"]] == ["2.mp4"]
+    assert said["mteb"] == {"training_datasets": [], "without_exclusion": ["Bench"]}
 
 
 def test_counts_of_all_summaries_are_those_of_the_rows(out: Path) -> None:

@@ -23,7 +23,7 @@ _POOL = {
     "underexposed": "even its brightest parts are nearly black",
     "overexposed": "even its darkest parts are nearly white",
     "blurred": "even its sharpest edges are wide",
-    "duplicate": "the same bytes as another file",
+    "duplicate": "the same bytes as another file, or the same file named again by a list",
     "near_duplicate": "most of it is the same as in another asset, which the detail names with what was measured",
     "contaminated": "a near copy of a benchmark's media, which the detail names with what was measured",
     "low_score": "a scorer of the settings gives it less than its limit",

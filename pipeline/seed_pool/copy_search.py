@@ -15,7 +15,8 @@ from pipeline.media.frames import FrameStore
 from pipeline.seed_pool.benchmarks import Benchmark, collections
 from pipeline.seed_pool.comparing import CompareSource, comparing
 from pipeline.seed_pool.duplicates import Compare, find_duplicates
-from pipeline.seed_pool.exclude import Exclusion, Hit, find_contaminated
+from pipeline.seed_pool.exclude import Exclusion, find_contaminated
+from pipeline.seed_pool.exclusion_report import Hit
 from pipeline.stage import Progress, Runner, Step, numbered
 from pipeline.store.resume import chunked, resumable_map
 

@@ -13,11 +13,13 @@ from pipeline.seed_pool.benchmarks import Benchmark, Collection
 from pipeline.seed_pool.candidates import READS as FRAMES
 from pipeline.seed_pool.candidates import candidates, frames_of
 from pipeline.seed_pool.duplicates import Compare, copies_among, place
+from pipeline.seed_pool.exclusion_report import Hit, entry, written
 from pipeline.stage import dead, live, rejects
 
 NAME = "exclude"
 READS = (*FRAMES, "sha256")
 NOT_MEDIA = "not_media"
+Span = tuple[float, float] | None
 
 
 @dataclass(frozen=True)
@@ -52,18 +54,6 @@ class Exclusion:
         return self.collection.others & {r["uri"] for r in rows if r["reason"] == NOT_MEDIA}
 
 
-@dataclass(frozen=True)
-class Hit:
-    """An asset of the pool that is a near copy of an item of a benchmark, or of a segment of one."""
-
-    benchmark: str
-    item: str
-    shown: str  # the item, with the span of the segment
-    asset_id: str
-    asset: str
-    evidence: str
-
-
 def find_contaminated(
     pool: pa.Table,
     exclusions: Sequence[Exclusion],
@@ -80,22 +70,25 @@ def find_contaminated(
     rows = pool.select(["asset_id", "uri", "media", "start_s", "end_s", "sha256"]).to_pylist()
     for exclusion in exclusions:
         name = exclusion.benchmark.name
-        for i, item, shown, evidence in _copies(pool, rows, exclusion, settings, compare(exclusion)):
-            hits.append(Hit(name, item, shown, rows[i]["asset_id"], place(rows[i]), evidence))
+        for i, item, span_s, evidence in _copies(pool, rows, exclusion, settings, compare(exclusion)):
+            hits.append(Hit(name, item, span_s, rows[i]["asset_id"], place(rows[i]), evidence))
+            shown = place(dict(zip(("start_s", "end_s"), span_s or (None, None), strict=True), uri=item))
             verdicts[i] = verdicts[i] or ("contaminated", f"near copy of {shown} of benchmark {name}: {evidence}")
     return rejects(NAME, verdicts), hits
 
 
 def _copies(
     pool: pa.Table, rows: list[dict[str, Any]], exclusion: Exclusion, settings: DuplicateSettings, compare: Compare
-) -> Iterator[tuple[int, str, str, str]]:
-    """(row of the pool, item, item with its span, evidence) of all copies, by row; the same bytes first."""
+) -> Iterator[tuple[int, str, Span, str]]:
+    """(row of the pool, item, span of its segment, evidence) of all copies, by row; the same bytes first."""
     names = exclusion.collection.items
     same: dict[str, list[str]] = {}
     files = {r["uri"]: r["sha256"] for r in exclusion.table.select(["uri", "sha256"]).to_pylist() if r["sha256"]}
     for uri, sha256 in sorted(files.items()):
         same.setdefault(sha256, []).append(names[uri])
-    found = [(i, item, item, "same bytes") for i, r in enumerate(rows) for item in same.get(r["sha256"], ())]
+    found: list[tuple[int, str, Span, str]] = [
+        (i, item, None, "same bytes") for i, r in enumerate(rows) for item in same.get(r["sha256"], ())
+    ]
     items = live(exclusion.table).select(list(READS))
     segments = items.select(["uri", "media", "sha256", "start_s", "end_s"]).to_pylist()
     for media in ("image", "video"):
@@ -107,37 +100,16 @@ def _copies(
         proposed = ((ours[i], theirs[j]) for i, j in zip(left.tolist(), right.tolist(), strict=True))
         pairs = [(i, j) for i, j in proposed if rows[i]["sha256"] != segments[j]["sha256"]]
         for (i, j), evidence in copies_among(pool, items, pairs, settings, compare).items():
-            item = names[segments[j]["uri"]]
-            found.append((i, item, place({**segments[j], "uri": item}), evidence))
+            span_s = (segments[j]["start_s"], segments[j]["end_s"]) if media == "video" else None
+            found.append((i, names[segments[j]["uri"]], span_s, evidence))
     yield from sorted(found, key=lambda f: f[0])
 
 
 def report(exclusions: Sequence[Exclusion], hits: Sequence[Hit]) -> dict[str, Any]:
-    """What `exclusions.json` says: items, hits and unreadable items a benchmark, and the lists for mteb.
-
-    `mteb.training_datasets` holds the names that a model trained on this pool should declare in
-    `ModelMeta.training_datasets` as far as media go: benchmarks of which an item could not be compared.
-    `without_exclusion` is what it would have had to declare, had nothing been dropped.
-    """
-    benchmarks: list[dict[str, Any]] = []
+    """What `exclusions.json` says."""
+    entries = []
     for benchmark in dict.fromkeys(e.benchmark for e in exclusions):
         parts = [e for e in exclusions if e.benchmark == benchmark]
-        own = [hit for hit in hits if hit.benchmark == benchmark.name]
-        benchmarks.append(
-            {
-                "name": benchmark.name,
-                "path": str(benchmark.path),
-                "items": sum(part.media for part in parts),
-                "contaminated_assets": len({hit.asset for hit in own}),
-                "contaminating_items": len({hit.item for hit in own}),
-                "unreadable": [item for part in parts for item in part.unreadable],
-                "hits": [
-                    {"item": hit.shown, "asset_id": hit.asset_id, "asset": hit.asset, "evidence": hit.evidence}
-                    for hit in own
-                ],
-            }
-        )
-    unsure = {b["name"] for b in benchmarks if b["unreadable"]}
-    hit = {b["name"] for b in benchmarks if b["hits"]}
-    lists = {"training_datasets": sorted(unsure), "without_exclusion": sorted(unsure | hit)}
-    return {"benchmarks": benchmarks, "mteb": lists}
+        unreadable = [item for part in parts for item in part.unreadable]
+        entries.append(entry(benchmark.name, benchmark.path, sum(part.media for part in parts), unreadable, hits))
+    return written(entries)

@@ -34,6 +34,7 @@ from pipeline.seed_pool.duplicates import NAME as DUPLICATES
 from pipeline.seed_pool.duplicates import READS as COPIES
 from pipeline.seed_pool.exclude import NAME as EXCLUDE
 from pipeline.seed_pool.exclude import report as exclusions_report
+from pipeline.seed_pool.exclusion_report import FILE as EXCLUSIONS
 from pipeline.seed_pool.label import LabelSource
 from pipeline.seed_pool.label_by_classifier import by_classifier
 from pipeline.seed_pool.label_by_vlm import TEMPLATE, by_vlm, nearest_category
@@ -54,6 +55,7 @@ from pipeline.seed_pool.scenes import SplitSettings, scenes
 from pipeline.seed_pool.score import ScoreSource, scoring
 from pipeline.seed_pool.similarity import SimilaritySource, similarity
 from pipeline.seed_pool.sources import Source, open_source
+from pipeline.seed_pool.sources.repeats import once
 from pipeline.seed_pool.sources.rows import tables
 from pipeline.seed_pool.taxonomy import Taxonomy, load_taxonomy
 from pipeline.stage import Counts, ModelRef, Progress, Runner, Step
@@ -120,7 +122,8 @@ def build_seed_pool(
     tally = Tally(progress)
     gone = read_tombstones(folder)
     shaping, knowing = structure(store, config, gone), knowledge(store, taxonomy, config)
-    segments = Rows(resumable_map(run, shaping, tables(gone.hidden(opened.found()), CHUNK_ROWS), shapes, tally.watch))
+    found = once(gone.hidden(opened.found()))
+    segments = Rows(resumable_map(run, shaping, tables(found, CHUNK_ROWS), shapes, tally.watch))
     tally.mapped(shaping, segments)
     reading = partial(_as_benchmark, config)
     search = CopySearch(run, store, reading, settings.duplicates, work / "benchmarks", key, tally.watch)
@@ -154,7 +157,7 @@ def build_seed_pool(
         "quotas": [asdict(quota) for quota in allowed],
         **({} if used is None else {"usage": asdict(used)}),
     }
-    write_json(folder / "exclusions.json", exclusions_report(exclusions, search.hits))
+    write_json(folder / EXCLUSIONS, exclusions_report(exclusions, search.hits))
     write_json(folder / "summary.json", summary)
     forget(shapes)
     forget(meanings)

@@ -18,6 +18,8 @@ from pipeline.errors import UsageError
 from pipeline.media.remote import FETCHED, Remote
 from pipeline.media.urls import is_url
 from pipeline.schemas import ASSETS, ASSETS_REJECTED
+from pipeline.seed_pool.exclusion_report import FILE as EXCLUSIONS
+from pipeline.seed_pool.exclusion_report import without
 from pipeline.seed_pool.passes import by_category
 from pipeline.seed_pool.removed import DETAIL, read_tombstones, write_tombstones
 from pipeline.stage import Counts
@@ -106,6 +108,7 @@ def remove_from_pool(out: Path, removal: Removal, rewriter: Rewriter) -> None:
     pool = out / "seed_pool"
     if not rewriter.dry:
         write_tombstones(pool, read_tombstones(pool).plus(removal))
+        _forget_exclusions(pool, removal)
 
     def stays(table: pa.Table) -> pa.Table:
         gone = pc.or_(is_one_of(table.column("asset_id"), removal.assets), is_one_of(table.column("uri"), removal.uris))
@@ -123,6 +126,15 @@ def remove_from_pool(out: Path, removal: Removal, rewriter: Rewriter) -> None:
     gone = rewriter.rewrite(pool / "assets", ASSETS, stays).gone
     if not rewriter.dry and before is not None:
         _summarise(pool, before.rows, before.rows - gone)
+
+
+def _forget_exclusions(pool: Path, removal: Removal) -> None:
+    path = pool / EXCLUSIONS
+    try:
+        report = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return
+    write_json(path, without(report, removal.assets))
 
 
 def _summarise(pool: Path, before: int, left: int) -> None:

@@ -62,9 +62,9 @@ class Tombstones:
         return replace(self, digests=self.digests | more, spans=spans)
 
     def hidden(self, found: Iterable[Found]) -> Iterator[Found]:
-        """`found`, of what was taken out the URI alone."""
+        """`found`, of what was taken out the URI (and that of its row) alone."""
         for one in found:
-            yield Found(one.uri, VERDICT) if self.has(one.uri) else one
+            yield Found(one.uri, VERDICT, row=one.row) if self.has(one.uri) else one
 
 
 def read_tombstones(pool: Path) -> Tombstones:

@@ -42,6 +42,23 @@ def test_everything_found_is_kept_or_rejected_and_a_second_run_is_not_made(media
     assert build(media).reused
 
 
+def test_a_picture_with_several_captions_in_a_list_counts_once(media: Path) -> None:
+    """As COCO and Flickr30k have it, five rows a picture."""
+    listed = media / "captions.csv"
+    rows = [f"{name},caption {i}\n" for i in range(5) for name in ("page.mp4", "small.jpg")]
+    listed.write_text("path,caption\n" + "".join(rows) + ",no path\n,no path either\n")
+    pool = build(listed)
+    rejected = read_dataset(pool.folder / "rejected").to_pylist()
+    reasons = {r["uri"]: r["reason"] for r in rejected}
+    assert len(rejected) == len(reasons) == 12
+    assert (reasons["page.mp4"], reasons["small.jpg"]) == ("not_media", "low_resolution")
+    assert {reasons[f"captions.csv/{i}/path"] for i in range(2, 10)} == {"duplicate"}
+    assert (reasons["captions.csv"], reasons["captions.csv/11/path"]) == ("empty_path", "empty_path")
+    assert [r["source_caption"] for r in rejected if r["uri"] == "small.jpg"] == ["caption 0"]
+    assert pool.counts[0].rejected == {"duplicate": 8, "empty_path": 2}
+    assert pool.counts[1].rows_in == 2
+
+
 def test_other_files_another_taxonomy_and_other_weights_make_another_pool(media: Path, tmp_path: Path) -> None:
     taxonomy = tmp_path / "tax.yaml"
     taxonomy.write_text(TAXONOMY)

@@ -90,8 +90,9 @@ def _rows(uri: str, batches: Iterator[pa.RecordBatch], settings: SourceSettings)
             wanted = batch.select([n for n in batch.schema.names if n != medium and n in columns.names])
             paths = _paths(batch.column(medium or ""))
             for i, row in enumerate(wanted.to_pylist()):
-                place = f"{uri}/{first + i}/{medium}" if paths[i] is None else _beside(uri, paths[i])
-                yield Found(place, None, columns.known(row))
+                cell = f"{uri}/{first + i}/{medium}"
+                place = cell if paths[i] is None else _beside(uri, paths[i])
+                yield Found(place, None, columns.known(row), row=cell)
             first += batch.num_rows
     except (pa.ArrowException, OSError) as error:
         yield Found(uri, ("corrupt_container", f"cannot be read behind row {first}: {' '.join(str(error).split())}"))

@@ -72,9 +72,9 @@ class ListSource:
             return
         any_yet = False
         try:
-            for columns, row in self._rows():
+            for number, (columns, row) in enumerate(self._rows()):
                 any_yet = True
-                yield row if isinstance(row, Found) else self._found(row, columns)
+                yield row if isinstance(row, Found) else self._found(row, columns, number)
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             raise DataError(f"the list {self._where} cannot be read: {' '.join(str(error).split())}") from error
         if not any_yet:
@@ -153,11 +153,13 @@ class ListSource:
             )
         return columns
 
-    def _found(self, row: dict[str, Any], columns: Columns) -> Found:
-        given = str(row.get(columns.place or "") or "").strip()
+    def _found(self, row: dict[str, Any], columns: Columns, number: int) -> Found:
+        """number: of the row, from 0; broken rows of a CSV file do not count."""
+        given, place = str(row.get(columns.place or "") or "").strip(), f"{self._name}/{number}/{columns.place}"
         if not given:
-            return Found(self._name, ("empty_path", f"a row names no path or URL in column {columns.place!r}"))
-        return Found(self._uri(given), None, columns.known(row))
+            detail = f"a row names no path or URL in column {columns.place!r}"
+            return Found(self._name, ("empty_path", detail), row=place)
+        return Found(self._uri(given), None, columns.known(row), row=place)
 
     def _broken(self, number: int, detail: str) -> Found:
         return Found(f"{self._name}/{number}", ("bad_row", detail[:500]))

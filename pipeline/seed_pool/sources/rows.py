@@ -35,6 +35,7 @@ class Found:
     verdict: tuple[str, str] | None = None
     known: dict[str, str | None] = field(default_factory=dict)  # of KNOWN
     sidecars: Sequence[str] = ()
+    row: str | None = None  # of a list: the row's own URI
 
 
 def folder_label(name: str, settings: SourceSettings) -> dict[str, str | None]:
