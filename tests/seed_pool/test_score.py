@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from pipeline.config import Config, FrameSettings, ModelSettings, RunnerSettings, ScorerSettings
+from pipeline.config import Config, FrameSettings, ModelSettings, RunnerSettings, ScorerSettings, VlmSettings
 from pipeline.config_file import load_config
 from pipeline.errors import ConfigError
 from pipeline.media.frames import FrameStore
@@ -70,7 +70,7 @@ def test_a_build_writes_the_scores_and_without_scorers_none(tmp_path: Path) -> N
     (media / "a.png").write_bytes(encoded_scene())
     torch.save({"weight": torch.ones(1, 32), "bias": torch.zeros(1)}, tmp_path / "head.pt")
     other = ModelSettings(adapter="fake", model="other")
-    settings = {"vlm": FAKE, "aligner": other, "seed_pool": {"align": {"min_alignment": -1}}}
+    settings = {"vlm": VlmSettings(adapter="fake"), "aligner": other, "seed_pool": {"align": {"min_alignment": -1}}}
     plain = build(media, tmp_path / "plain", Config(**settings))
     assert plain["scores"] is None
     scorer = ScorerSettings(name="sum", kind="linear_head", embedder=FAKE, weights=tmp_path / "head.pt")
