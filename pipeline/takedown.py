@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipeline.mine.labels import ASSET_COLUMNS
 from pipeline.mine.removal import mined_folders, remove_exports, remove_from_mined, sweep_caches
-from pipeline.seed_pool.removal import remove_fetched, remove_frames, remove_from_pool
+from pipeline.seed_pool.removal import remove_fetched, remove_frames, remove_from_pool, remove_replies
 from pipeline.store.removal import Gone, Loss, Removal, Rewriter
 from pipeline.store.shards import read_dataset
 from pipeline.synth.removal import lost_by, remove_from_task, task_folders
@@ -28,7 +28,8 @@ def take_out(out: Path, removal: Removal, dry: bool) -> list[Loss]:
     for folder in tasks:
         remove_from_task(folder, removal, gone[folder.name], rewriter)
     frames, fetched = remove_frames(out, removal, dry), remove_fetched(out, removal, dry)
+    replies = remove_replies(out, removal, rewriter)
     remove_from_pool(out, removal, rewriter)
     more = [Loss(f"export/{name}, to be exported again", 1) for name in exports]
-    caches = {"frames": frames, "fetched": fetched, "embeddings": vectors}
+    caches = {"frames": frames, "fetched": fetched, "embeddings": vectors, "replies": replies}
     return [*rewriter.losses, *more, *(Loss(f"cache/{name}", files) for name, files in caches.items())]

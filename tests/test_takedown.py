@@ -18,10 +18,14 @@ from pipeline.media.fingerprint import file_sha256
 from pipeline.mine.export import FORMATS
 from pipeline.mine.export.recipe import ExportOptions, export
 from pipeline.mine.recipe import MineOptions, mine_negatives
+from pipeline.models.fake import FakeVlm
+from pipeline.models.protocols import Request
 from pipeline.runners.local import LocalRunner
 from pipeline.schemas import ASSETS, ASSETS_REJECTED
 from pipeline.seed_pool.exclusion_report import Hit, entry, written
 from pipeline.seed_pool.removal import plan
+from pipeline.store.reply_cache.cached_vlm import remembering
+from pipeline.store.reply_cache.stock import stock
 from pipeline.store.shards import Manifest, read_dataset, write_dataset, write_json
 from pipeline.synth.recipe import synthesise
 from pipeline.takedown import take_out
@@ -70,6 +74,20 @@ def pool_rows(root: Path) -> list[dict[str, Any]]:
     return rows
 
 
+def reply_about(*asset_ids: str) -> str:
+    """What a VLM said of assets, kept as `synth run` would."""
+    return f"A VLM on {' '.join(asset_ids)[::-1]}"
+
+
+def keep_replies(out: Path, about: list[tuple[str, ...]]) -> None:
+    vlm = FakeVlm(answer=lambda request, _: reply_about(*request.asset_ids))
+    remembering(vlm, out / "cache").generate([Request("Describe it.", (), ids) for ids in about], {})
+
+
+def replies(out: Path) -> int:
+    return sum(kept.entries for kept in stock(out / "cache"))
+
+
 @pytest.fixture
 def out(tmp_path: Path, made: Path) -> Path:
     """A run of one's own to take things out of."""
@@ -78,7 +96,7 @@ def out(tmp_path: Path, made: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A whole run: a pool by hand, all tasks, mining, an export, a frame cache."""
+    """A whole run: a pool by hand, all tasks, mining, an export, caches of frames, vectors and VLM replies."""
     root = tmp_path_factory.mktemp("made") / "media"
     folder = root.parent / "out"
     paint(root, **COLOURS)
@@ -114,6 +132,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pool = read_dataset(folder / "seed_pool/assets")
     mine_negatives(folder, [], wanted, Loop(model), Silent(), MineOptions(model.fingerprint, pool))
     export(folder, [], FORMATS["ms-swift"], Loop(None), Silent(), ExportOptions(Config().frames))
+    segments = [row["asset_id"] for row in kept if row["media"] == "video"]
+    keep_replies(folder, [*((row["asset_id"],) for row in kept), tuple(segments)])
     (folder / ".work/structure-1").mkdir(parents=True, exist_ok=True)
     (folder / ".work/structure-1/part-0.parquet").write_text(str(sky))  # of a build that was killed
     return folder
@@ -154,6 +174,7 @@ def test_nothing_but_a_reject_with_the_uri_is_left(out: Path) -> None:
         "Author of sky",
         "Description of sky",
         "sky shop",
+        reply_about(sky["asset_id"]),
     ]
     listed = contents(out)
     assert all(any(word in text for text in listed.values()) for word in mine)
@@ -231,6 +252,29 @@ def test_one_segment_goes_and_its_siblings_stay(out: Path) -> None:
     assert segments[1]["asset_id"] not in text
     assert "now it is green" not in text
     assert "now it is red" in text
+
+
+def test_replies_about_it_go_also_those_about_others_too_and_the_rest_stays(out: Path) -> None:
+    assert replies(out) == 9
+    segments = [r["asset_id"] for r in read_dataset(out / "seed_pool/assets").to_pylist() if r["media"] == "video"]
+    said = contents(out)
+    losses = take_out(out, plan(out, [segments[1]], []), dry=True)
+    assert [loss.gone for loss in losses if loss.where == "cache/replies"] == [2]
+    assert contents(out) == said
+    take_out(out, plan(out, [segments[1]], []), dry=False)
+    text = str(contents(out))
+    assert replies(out) == 7
+    assert reply_about(segments[0]) in text
+    for gone in (segments[1:2], segments):
+        assert reply_about(*gone) not in text
+
+
+def test_replies_about_what_no_pool_knows_any_more_go_with_any_removal(out: Path) -> None:
+    """A segment of an earlier build may lie in the file that goes, and nothing tells."""
+    keep_replies(out, [("a" + "0" * 20,)])
+    take_out(out, plan(out, [], ["rose.png"]), dry=False)
+    assert replies(out) == 8
+    assert "0" * 20 not in str(contents(out))
 
 
 def test_exports_that_held_it_are_deleted_with_their_media(out: Path) -> None:

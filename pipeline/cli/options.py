@@ -17,7 +17,12 @@ SetOption = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Change one setting, e.g. --set mine.top_k=50. Repeatable."),
 ]
 OverwriteOption = Annotated[
-    bool, typer.Option("--overwrite", help="Make it again from the start; the default goes on where a run stopped.")
+    bool,
+    typer.Option(
+        "--overwrite",
+        help="Make it again from the start; the default goes on where a run stopped. Replies of a VLM and vectors that "
+        "are cached serve again: a VLM is asked anew after `synth cache --prune`.",
+    ),
 ]
 RunnerOption = Annotated[
     str | None, typer.Option("--runner", help="ray, or local: a plain loop for debugging. Same rows either way.")

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from pipeline.cli.cache import cache_command
 from pipeline.cli.edge import in_languages, media_root_of, print_counts, reported, runner_of, settings
 from pipeline.cli.options import (
     DEFAULT_OUT,
@@ -28,6 +29,7 @@ from pipeline.synth.recipe import show as rendered
 from pipeline.synth.tasks import TASKS
 
 app = typer.Typer(help="Synthesise retrieval tasks from a seed pool.", no_args_is_help=True)
+app.command("cache")(cache_command)
 
 TaskOption = Annotated[
     list[str], typer.Option("--task", help="A task of `synth tasks`, or all. Repeatable.", show_default=False)

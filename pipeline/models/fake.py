@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -98,11 +98,13 @@ class FakeVlm:
 
     def generate(self, requests: Sequence[Request], schema: Schema) -> list[Reply]:
         """Return one reply a request, in order, valid against `schema` unless `answer` is not; a word is a token."""
-        return [self._reply(request, schema) for request in requests]
+        return [reply for _, reply in self.stream(requests, schema)]
 
-    def _reply(self, request: Request, schema: Schema) -> Reply:
-        text = (self._answer or _filled_text)(request, schema)
-        return Reply(text, "stop", Usage(1, 0, len(request.prompt.split()), len(text.split())))
+    def stream(self, requests: Sequence[Request], schema: Schema) -> Iterator[tuple[int, Reply]]:
+        """Yield each position with its reply, in order."""
+        for i, request in enumerate(requests):
+            text = (self._answer or _filled_text)(request, schema)
+            yield i, Reply(text, "stop", Usage(1, 0, len(request.prompt.split()), len(text.split())))
 
 
 def _filled_text(request: Request, schema: Schema) -> str:

@@ -6,9 +6,9 @@ without a disk and every consumer of one asset sees the same pixels (`media/fram
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -170,6 +170,19 @@ class Vlm(Protocol):
 
         What concerns one request is a Reply with finish_reason `error`. Raises ModelError when the
         model itself cannot go on: the run stops, and a rerun resumes.
+        """
+        ...
+
+
+@runtime_checkable
+class StreamingVlm(Vlm, Protocol):
+    """A Vlm that hands over each reply when it arrives, so that a run that is killed has lost only those in flight."""
+
+    def stream(self, requests: Sequence[Request], schema: dict[str, Any]) -> Iterator[tuple[int, Reply]]:
+        """Yield (position in `requests`, its reply) as replies arrive, in any order, each position once.
+
+        Errors as in `generate`. A request counts as in flight until its reply has been yielded: no more than the
+        adapter's concurrency are at any moment. Closing the iterator drops what is in flight.
         """
         ...
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipeline.errors import ModelError
-from pipeline.models.protocols import Reply, Request, Usage, Vlm
+from pipeline.models.protocols import Reply, Request, StreamingVlm, Usage, Vlm
 
 SHOWN_CHARS = 200  # of a reply that is rejected
 MAX_CHARS_A_WORD = 12  # maxLength of a description, by its words: constrained decoding must end somewhere
@@ -66,6 +66,24 @@ def ask(vlm: Vlm, requests: Sequence[Request], schema: dict[str, Any]) -> list[R
     if len(replies) != len(requests):
         raise ModelError(f"the VLM gave {len(replies)} replies to {len(requests)} requests")
     return replies
+
+
+def arriving(vlm: Vlm, requests: Sequence[Request], schema: dict[str, Any]) -> Generator[tuple[int, Reply], None, None]:
+    """Yield (position in `requests`, its reply), each position once: as they arrive where the VLM hands them over
+    one by one, else when all have. No call without requests. Raises ModelError when the VLM loses or invents one."""
+    if not isinstance(vlm, StreamingVlm):
+        yield from enumerate(ask(vlm, requests, schema))
+        return
+    if not requests:
+        return
+    waiting = set(range(len(requests)))
+    for i, reply in vlm.stream(requests, schema):
+        if i not in waiting:
+            raise ModelError(f"the VLM replied to request {i} of {len(requests)}, which was not waiting for a reply")
+        waiting.remove(i)
+        yield i, reply
+    if waiting:
+        raise ModelError(f"the VLM gave {len(requests) - len(waiting)} replies to {len(requests)} requests")
 
 
 def parse(reply: Reply, answer: type[A]) -> A | Refusal:

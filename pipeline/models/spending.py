@@ -76,7 +76,7 @@ class Meter:
             raise ModelError(
                 f"{self._refused} of {self._answered} replies are of no use, limit {self._max_refused_share:g} of them "
                 "(vlm.max_refused_share): look at the reasons and replies in a small run, e.g. with --max-tokens, "
-                "and start anew with --overwrite"
+                "and start anew with --overwrite; what was answered comes again until `synth cache --prune`"
             )
 
     def _check_budget(self) -> None:

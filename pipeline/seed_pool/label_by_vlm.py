@@ -19,6 +19,7 @@ from pipeline.seed_pool.label import ADDS, NAME, LabelSource, unsure
 from pipeline.seed_pool.measure import PLACE
 from pipeline.seed_pool.taxonomy import MEDIA, Category
 from pipeline.stage import ModelRef, Resources, Stage, rejects
+from pipeline.store.reply_cache.cached_vlm import remembering
 from pipeline.text import normalised, shown_caption
 
 TEMPLATE = "label.jinja"
@@ -66,9 +67,10 @@ def label_assets(table: pa.Table, source: LabelSource, vlm: Vlm) -> pa.Table:
             asked[row["media"]].append((i, request))
         except MediaError as error:
             found[i] = (error.reason, error.detail)
+    known = remembering(vlm, source.store.cache)
     for media, requests in asked.items():
         read = partial(label, media=media, source=source)
-        replies = answers(vlm, [request for _, request in requests], schema(media, source), read)
+        replies = answers(known, [request for _, request in requests], schema(media, source), read)
         for (i, _), reply in zip(requests, replies, strict=True):
             found[i], cost[i] = reply.answer, reply.usage
     rows: list[dict[str, Any]] = []

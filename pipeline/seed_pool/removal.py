@@ -24,6 +24,7 @@ from pipeline.seed_pool.passes import by_category
 from pipeline.seed_pool.removed import DETAIL, read_tombstones, write_tombstones
 from pipeline.stage import Counts
 from pipeline.store.removal import REMOVED, STAGE, Removal, Rewriter, is_one_of, scrubbed
+from pipeline.store.reply_cache.stock import of_others, prune, stock
 from pipeline.store.shards import read_manifest, shard_paths, write_json
 
 _PLACE = ["asset_id", "uri", "sha256", "start_s", "end_s"]
@@ -87,6 +88,19 @@ def remove_frames(out: Path, removal: Removal, dry: bool) -> int:
     for path in [] if dry else found:
         path.unlink(missing_ok=True)
     return len(found)
+
+
+def remove_replies(out: Path, removal: Removal, rewriter: Rewriter) -> int:
+    """Delete the cached VLM replies about assets that go, and those about assets that the pool does not know; give
+    their number. To be called before the pool is written again.
+
+    A segment of an earlier build, cut elsewhere, may lie in a file that goes, and its id no longer says so.
+    """
+    stays = {row["asset_id"] for row in _places(out / "seed_pool")} - removal.assets
+    found = sum(kept.entries for kept in stock(out / "cache", of_others(stays)))
+    if not rewriter.dry:
+        prune(out / "cache", rewriter.work, of_others(stays))
+    return found
 
 
 def remove_fetched(out: Path, removal: Removal, dry: bool) -> int:

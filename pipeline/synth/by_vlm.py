@@ -12,6 +12,7 @@ from pipeline.models.replies import Answer, Refusal, answers, parse
 from pipeline.models.usage import usage_column
 from pipeline.schemas import USAGE
 from pipeline.stage import ModelRef, Resources, Split
+from pipeline.store.reply_cache.cached_vlm import remembering
 from pipeline.synth.annotation import ADDS, NAME, READS, Annotation, children
 from pipeline.synth.prompting import prompt
 from pipeline.synth.subjects import subject
@@ -45,8 +46,8 @@ def annotate(table: pa.Table, settings: Annotation, vlm: Vlm) -> pa.Table:
             asked.append((i, request(spec, what, language, settings, store)))
         except MediaError as error:
             made[i] = (error.reason, error.detail)
-    keys = spec.reply(settings.synth)
-    replies = answers(vlm, [r for _, r in asked], keys.model_json_schema(), lambda reply: parse(reply, keys))
+    keys, known = spec.reply(settings.synth), remembering(vlm, settings.cache)
+    replies = answers(known, [r for _, r in asked], keys.model_json_schema(), lambda reply: parse(reply, keys))
     for (i, _), reply in zip(asked, replies, strict=True):
         answer, cost[i] = reply.answer, reply.usage
         made[i] = answer if isinstance(answer, tuple) else [stated(spec, whats[i], answer, settings.synth)]

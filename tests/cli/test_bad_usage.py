@@ -205,7 +205,10 @@ def test_exporting_without_a_mined_task_says_how_to_get_one(tmp_path: Path) -> N
 
 @pytest.mark.parametrize(
     "command",
-    [("seed-pool", "build"), ("synth", "run"), ("synth", "show"), ("synth", "prompts"), ("mine",), ("mine", "export")],
+    [
+        *(("seed-pool", "build"), ("synth", "run"), ("synth", "show"), ("synth", "prompts"), ("synth", "cache")),
+        *(("mine",), ("mine", "export")),
+    ],
 )
 def test_help_teaches_with_an_example_or_the_files_it_writes(command: tuple[str, ...]) -> None:
     code, output = run(*command, "--help")

@@ -50,6 +50,15 @@ def test_a_reply_becomes_category_confidence_and_description(tmp_path):
     assert "Media/news" not in request.prompt
 
 
+def test_the_same_labels_come_again_without_asking(tmp_path):
+    rows = [picture(tmp_path, "a"), picture(tmp_path, "b")]
+    paid, _ = labelled(tmp_path, json.dumps(GOOD), "no JSON", rows=rows)
+    again, silent = labelled(tmp_path, rows=rows)
+    assert silent.requests == []
+    assert [(r["usage"]["requests"], r["usage"]["cached"]) for r in again] == [(1, 1), (2, 2)]
+    assert [r | {"usage": None} for r in again] == [r | {"usage": None} for r in paid]
+
+
 def test_the_schema_orders_the_keys_and_names_the_trees_categories(tmp_path):
     of_image = schema("image", of(tmp_path, max_description_words=50))
     assert list(of_image["properties"]) == of_image["required"] == ["description", "category", "confidence"]
