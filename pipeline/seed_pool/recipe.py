@@ -43,7 +43,7 @@ from pipeline.seed_pool.looking import looking
 from pipeline.seed_pool.measure import measuring
 from pipeline.seed_pool.passes import Rows, Tally
 from pipeline.seed_pool.pictures import PictureSource, picture_quality
-from pipeline.seed_pool.probe import probing
+from pipeline.seed_pool.probe import EMBEDDED, probing
 from pipeline.seed_pool.provenance import ProvenanceSource, problems_by_code, provenance
 from pipeline.seed_pool.quality import quality
 from pipeline.seed_pool.quotas import quotas, targets
@@ -130,7 +130,7 @@ def build_seed_pool(
     if exclude:
         segments.step(EXCLUDE, tally, COPIES, lambda t: search.exclude(t, exclusions))
     segments.step(DUPLICATES, tally, COPIES, search.duplicates)
-    unique = (table.drop_columns(LOOKS.names) for table in segments.alive())
+    unique = (table.drop_columns([*LOOKS.names, EMBEDDED.name]) for table in segments.alive())
     known = Rows(resumable_map(run, knowing, unique, meanings, tally.watch, meter))
     tally.mapped(knowing, known)
     limits = alignment_limits(known.live(ALIGNED), settings.align)
