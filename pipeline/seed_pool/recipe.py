@@ -51,7 +51,7 @@ from pipeline.seed_pool.rebalance import NAME as REBALANCE
 from pipeline.seed_pool.rebalance import READS as BALANCED
 from pipeline.seed_pool.rebalance import rebalance, supply
 from pipeline.seed_pool.removed import Tombstones, files_removed, read_tombstones, segments_removed, uri_alone
-from pipeline.seed_pool.scenes import SplitSettings, scenes
+from pipeline.seed_pool.scenes import SplitSettings, scenes, showing_something
 from pipeline.seed_pool.score import ScoreSource, scoring
 from pipeline.seed_pool.similarity import SimilaritySource, similarity
 from pipeline.seed_pool.sources import Source, open_source
@@ -180,8 +180,9 @@ def structure(store: FrameStore, config: Config, gone: Tombstones) -> list[Step]
 
 
 def _as_benchmark(config: Config, store: FrameStore) -> list[Step]:
-    """What a benchmark's media go through: as the pool's, but of any size, shape and quality."""
-    return [probing(store), scenes(SplitSettings(store, config.seed_pool.scenes)), looking(store, config.looker)]
+    """What a benchmark's media go through: as the pool's, but of any size, shape, quality, length and motion."""
+    settings = SplitSettings(store, showing_something(config.seed_pool.scenes))
+    return [probing(store), scenes(settings), looking(store, config.looker)]
 
 
 def knowledge(store: FrameStore, taxonomy: Taxonomy, config: Config) -> list[Step]:
