@@ -261,16 +261,20 @@ Pair = tuple[int, int]
 
 def recall_and_alarms(assets: Sequence[Asset], kind: str, found: Sequence[Pair]) -> tuple[float, ...]:
     """Share of the copies of a kind that were tied to their original; share of the innocent assets that were
-    tied to another picture; and the same for pasted ones. Pairs with copies of other kinds are not looked at."""
+    tied to another picture; the same for pasted ones; and precision, the share of copies among the pairs of copies and
+    of other pictures. Pairs with copies of other kinds are not looked at."""
     seen: dict[str, set[int]] = {"copy": set(), "other": set(), "pasted": set()}
+    pairs = dict.fromkeys(seen, 0)
     for pair in found:
         one, other = (assets[i] for i in pair)
         if {one.kind, other.kind} <= {"original", "other", PASTED, kind}:
             seen[relation(one, other)] |= {i for i in pair if assets[i].kind == kind or assets[i].innocent}
+            pairs[relation(one, other)] += 1
     copies = {i for i, a in enumerate(assets) if a.kind == kind}
     innocent = {i for i, a in enumerate(assets) if a.innocent}
     shares = (len(seen[name] & innocent) / len(innocent) for name in ("other", "pasted"))
-    return (len(seen["copy"] & copies) / max(1, len(copies)), *shares)
+    precision = pairs["copy"] / max(1, pairs["copy"] + pairs["other"])
+    return (len(seen["copy"] & copies) / max(1, len(copies)), *shares, precision)
 
 
 def mean_over_kinds(assets: Sequence[Asset], found: Sequence[Pair]) -> tuple[float, float]:
@@ -328,13 +332,14 @@ def measure(folder: Folder, kinds: Sequence[str], limit: int) -> list[dict[str, 
             ("hash", [*zip(first.tolist(), second.tolist(), strict=True)]),
         ):
             figures = recall_and_alarms(assets, kind, found)
-            row |= {f"{name}_{n}": v for n, v in zip(("recall", "alarms", "pasted"), figures, strict=True)}
+            row |= {f"{name}_{n}": v for n, v in zip(("recall", "alarms", "pasted", "precision"), figures, strict=True)}
         rows.append(row)
     return rows
 
 
 def decontaminate(folder: Folder, kinds: Sequence[str], limit: int) -> list[dict[str, Any]]:
-    """The originals as a benchmark, everything else as a pool: share of each kind that is dropped."""
+    """The originals as a benchmark, everything else as a pool: share of each kind that is dropped, and precision:
+    the share of its copies among what is dropped of them and of pictures that are no copies."""
     search = folder.search()
     exclusions = search.read(Benchmark("bench", folder.root / "original"))
     whole = folder.table()
@@ -349,10 +354,15 @@ def decontaminate(folder: Folder, kinds: Sequence[str], limit: int) -> list[dict
         kind = asset.kind if asset.ground not in originals else f"{PASTED} of it"
         groups.setdefault(kind, []).append((dropped, least <= limit))
     shares = {kind: np.mean(rows, axis=0).tolist() for kind, rows in groups.items() if rows}
-    return [
-        {"kind": kind, "assets": len(groups[kind]), "ours": share[0], "hash": share[1]}
-        for kind, share in shares.items()
-    ]
+    innocent = [row for kind in ("other", PASTED) for row in groups.get(kind, [])]
+    table = []
+    for kind, share in shares.items():
+        row = {"kind": kind, "assets": len(groups[kind]), "ours": share[0], "hash": share[1]}
+        for k, name in enumerate(("ours_precision", "hash_precision") if kind in kinds else ()):
+            right, wrong = (sum(r[k] for r in rows) for rows in (groups[kind], innocent))
+            row[name] = right / max(1, right + wrong)
+        table.append(row)
+    return table
 
 
 def print_rows(title: str, rows: Sequence[dict[str, Any]]) -> None:

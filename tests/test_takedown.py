@@ -112,6 +112,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "detail": "same bytes as sky.png",
         },
         {"uri": "near.png", "stage": "duplicates", "reason": "near_duplicate", "detail": "looks like sky.png"},
+        {"uri": "l.csv/9/path", "stage": "discover", "reason": "duplicate", "detail": "names sky.png again"},
         {"uri": "small.png", "stage": "quality", "reason": "low_resolution", "detail": "9 x 9 px"},
     ]
     for name, rows, schema in (("assets", kept, ASSETS), ("rejected", lost, ASSETS_REJECTED)):
@@ -210,7 +211,7 @@ def test_what_was_found_in_benchmarks_is_counted_without_it(out: Path) -> None:
 def test_counts_of_all_summaries_are_those_of_the_rows(out: Path) -> None:
     take_out(out, plan(out, [], ["rose.png"]), dry=False)
     pool = json.loads((out / "seed_pool/summary.json").read_text())
-    assert (pool["kept"], pool["rejected"]) == (7, 4)
+    assert (pool["kept"], pool["rejected"]) == (7, 5)
     assert pool["counts"][-1]["rejected"] == {"removed": 1}
     take_out(out, plan(out, [], ["fog.png"]), dry=False)
     pool = json.loads((out / "seed_pool/summary.json").read_text())

@@ -7,17 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from typing import Any, BinaryIO
+from typing import Any
 
 from PIL import Image, ImageFile, IptcImagePlugin
 
-from pipeline.config import FrameSettings
-from pipeline.media.images import open_image
-from pipeline.media.kinds import identify
-from pipeline.media.opening import open_medium
-from pipeline.media.places import Place
 from pipeline.media.told import Told, clean, joined
-from pipeline.media.videos import Video, open_video
 from pipeline.media.xmp import XmpError, read_xmp
 
 _DESCRIPTION, _ARTIST, _COPYRIGHT, _XMP = 0x010E, 0x013B, 0x8298, 700  # tags of TIFF 6.0 and XMP part 3
@@ -33,22 +27,18 @@ _BOILERPLATE_BEGINS = (
 )  # fmt: skip
 
 
-def embedded(place: Place, media: str, settings: FrameSettings) -> Told:
-    """What the file at `place` says of itself; nothing where a part of it is damaged.
-
-    media: "image" or "video". Raises MediaError when the file cannot be opened.
-    """
-    if media == "video":
-        with open_video(place, settings) as video:
-            if isinstance(video, Video):  # an animated picture has a picture's tags
-                return _of_tags(dict(video.container.metadata))
-    with open_medium(place) as file:
-        return _of_picture(file, settings)
+def of_picture(image: Image.Image) -> Told:
+    """What an opened picture says of itself; nothing where a part of it is damaged. May raise what Pillow raises."""
+    return _merged((_xmp(image), _iptc(image), _exif(image), _png(image.info)))
 
 
-def _of_picture(file: BinaryIO, settings: FrameSettings) -> Told:
-    with open_image(file, identify(file), settings) as image:
-        return _merged((_xmp(image), _iptc(image), _exif(image), _png(image.info)))
+def of_container(tags: Mapping[str, str]) -> Told:
+    """What the tags of a video container say, whose names each format spells in its own case."""
+    said = {key.lower(): clean(value) for key, value in tags.items()}
+    caption = next((c for key in ("description", "title", "comment") if (c := described(said.get(key)))), None)
+    licences = _licences([said.get(key) for key in ("license", "licence", "copyright", "comment")])
+    author = next((a for key in ("artist", "author", "composer") if (a := said.get(key))), None)
+    return Told(caption, licences, author, said.get("purl") or said.get("url"))
 
 
 def _merged(parts: Iterable[Told]) -> Told:
@@ -121,15 +111,6 @@ def _png(info: Mapping[Any, Any]) -> Told:
     said = {k: clean(str(info[k])) for k in ("Description", "Title", "Copyright", "Author", "Source") if k in info}
     caption = described(said.get("Description")) or described(said.get("Title"))
     return Told(caption, _licences([said.get("Copyright")]), said.get("Author"))
-
-
-def _of_tags(tags: Mapping[str, str]) -> Told:
-    """Tags of a container, whose names each format spells in its own case."""
-    said = {key.lower(): clean(value) for key, value in tags.items()}
-    caption = next((c for key in ("description", "title", "comment") if (c := described(said.get(key)))), None)
-    licences = _licences([said.get(key) for key in ("license", "licence", "copyright", "comment")])
-    author = next((a for key in ("artist", "author", "composer") if (a := said.get(key))), None)
-    return Told(caption, licences, author, said.get("purl") or said.get("url"))
 
 
 def _licences(values: Iterable[str | None]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""What each file is, from its bytes: medium, size as displayed, duration, hash."""
+"""What each file is, from its bytes: medium, size as displayed, duration, hash; and what it says of itself."""
 
 from __future__ import annotations
 
@@ -18,7 +18,11 @@ from pipeline.seed_pool.isolation import apart, place_from_json, place_to_json
 from pipeline.stage import Resources, Stage, rejects
 
 NAME = "probe"
-ADDS = pa.schema([ASSETS.field(n) for n in ("media", "width_px", "height_px", "duration_s", "fps", "sha256")])
+# What the file says of itself (`media.told.Told`), or why it cannot: for `provenance`; it is not kept.
+_TOLD = [(name, pa.string()) for name in ("caption", "author", "origin", "reason", "detail")]
+EMBEDDED = pa.field("embedded", pa.struct([*_TOLD, ("licences", pa.list_(pa.string()))]))
+_HEADER = ("media", "width_px", "height_px", "duration_s", "fps", "sha256")
+ADDS = pa.schema([*(ASSETS.field(n) for n in _HEADER), EMBEDDED])
 
 
 def probing(store: FrameStore) -> Stage:
@@ -27,7 +31,7 @@ def probing(store: FrameStore) -> Stage:
 
 
 def probe_files(table: pa.Table, store: FrameStore) -> pa.Table:
-    """Add medium, size in px, duration in s, fps and SHA-256; a file that is no medium is rejected."""
+    """Add ADDS: medium, size in px, duration in s, fps, SHA-256, what is embedded. What is no medium is rejected."""
     settings = store.settings.model_dump(mode="json")
     uris = table.column("uri").to_pylist()
     found: list[tuple[dict[str, Any], tuple[str, str] | None]] = []
@@ -47,7 +51,10 @@ def probe_files(table: pa.Table, store: FrameStore) -> pa.Table:
 def described(argument: dict[str, Any]) -> dict[str, Any]:
     """What one file is, by name of ADDS; runs in the decoding process. Raises MediaError."""
     place, settings = place_from_json(argument["place"]), FrameSettings.model_validate(argument["settings"])
-    return {**asdict(probe(place, settings)), "sha256": file_sha256(place)}
+    facts = asdict(probe(place, settings))
+    reason, detail = facts.pop("untold") or (None, None)
+    embedded = {**facts.pop("told"), "reason": reason, "detail": detail}
+    return {**facts, "sha256": file_sha256(place), EMBEDDED.name: embedded}
 
 
 def asset_id(sha256: str, start_s: float | None, end_s: float | None) -> str:

@@ -1,6 +1,7 @@
 """What came with each medium: caption, label, licence, author, origin, subtitles; and which licences are allowed.
 
-A list's column counts before a sidecar, a sidecar before what is embedded in the medium.
+A list's column counts before a sidecar, a sidecar before what is embedded in the medium, which the probe has read:
+no medium is opened here.
 """
 
 from __future__ import annotations
@@ -14,18 +15,16 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.config import SourceSettings
-from pipeline.errors import MediaError
-from pipeline.media.embedded import embedded
 from pipeline.media.frames import FrameStore
-from pipeline.media.told import Told
 from pipeline.schemas import ASSETS
 from pipeline.seed_pool.licences import allowed, chosen, licence_id
+from pipeline.seed_pool.probe import EMBEDDED
 from pipeline.seed_pool.sidecar_files import ORDER, Sidecar, read_sidecar
 from pipeline.seed_pool.sources.rows import KNOWN
 from pipeline.stage import Resources, Stage, rejects
 
 NAME = "provenance"
-READS = ("uri", "media", "sidecars", *KNOWN)
+READS = ("uri", "sidecars", EMBEDDED.name, *KNOWN)
 ADDS = pa.schema([ASSETS.field(n) for n in (*KNOWN, "cues", "sidecar_problem")])
 
 
@@ -57,16 +56,14 @@ def _gathered(row: dict[str, Any], store: FrameStore) -> dict[str, Any]:
     uris = sorted(row["sidecars"] or [], key=_precedence)
     sidecars = [read_sidecar(store, uri) for uri in uris]
     problems = [_line(uri, *s.problem) for uri, s in zip(uris, sidecars, strict=True) if s.problem]
-    try:
-        told = embedded(store.place(row["uri"]), row["media"], store.settings)
-    except MediaError as error:  # the probe read it, so it has changed since, or only these parts are damaged
-        told = Told()
-        problems.append(_line(row["uri"], error.reason, error.detail))
+    told = row[EMBEDDED.name]
+    if told["reason"] is not None:
+        problems.append(_line(row["uri"], told["reason"], told["detail"]))
     inside = {
-        "source_caption": told.caption,
-        "licence": chosen(told.licences),
-        "author": told.author,
-        "origin": told.origin,
+        "source_caption": told["caption"],
+        "licence": chosen(told["licences"]),
+        "author": told["author"],
+        "origin": told["origin"],
     }
     levels = [row, *(s.known for s in sidecars), inside]
     known = {name: next((v for level in levels if (v := level.get(name))), None) for name in KNOWN}

@@ -43,7 +43,7 @@ from pipeline.seed_pool.looking import looking
 from pipeline.seed_pool.measure import measuring
 from pipeline.seed_pool.passes import Rows, Tally
 from pipeline.seed_pool.pictures import PictureSource, picture_quality
-from pipeline.seed_pool.probe import probing
+from pipeline.seed_pool.probe import EMBEDDED, probing
 from pipeline.seed_pool.provenance import ProvenanceSource, problems_by_code, provenance
 from pipeline.seed_pool.quality import quality
 from pipeline.seed_pool.quotas import quotas, targets
@@ -51,7 +51,7 @@ from pipeline.seed_pool.rebalance import NAME as REBALANCE
 from pipeline.seed_pool.rebalance import READS as BALANCED
 from pipeline.seed_pool.rebalance import rebalance, supply
 from pipeline.seed_pool.removed import Tombstones, files_removed, read_tombstones, segments_removed, uri_alone
-from pipeline.seed_pool.scenes import SplitSettings, scenes
+from pipeline.seed_pool.scenes import SplitSettings, scenes, showing_something
 from pipeline.seed_pool.score import ScoreSource, scoring
 from pipeline.seed_pool.similarity import SimilaritySource, similarity
 from pipeline.seed_pool.sources import Source, open_source
@@ -131,7 +131,7 @@ def build_seed_pool(
     if exclude:
         segments.step(EXCLUDE, tally, COPIES, lambda t: search.exclude(t, exclusions))
     segments.step(DUPLICATES, tally, COPIES, search.duplicates)
-    unique = (table.drop_columns(LOOKS.names) for table in segments.alive())
+    unique = (table.drop_columns([*LOOKS.names, EMBEDDED.name]) for table in segments.alive())
     known = Rows(resumable_map(run, knowing, unique, meanings, tally.watch, meter))
     tally.mapped(knowing, known)
     limits = alignment_limits(known.live(ALIGNED), settings.align)
@@ -181,8 +181,9 @@ def structure(store: FrameStore, config: Config, gone: Tombstones) -> list[Step]
 
 
 def _as_benchmark(config: Config, store: FrameStore) -> list[Step]:
-    """What a benchmark's media go through: as the pool's, but of any size, shape and quality."""
-    return [probing(store), scenes(SplitSettings(store, config.seed_pool.scenes)), looking(store, config.looker)]
+    """What a benchmark's media go through: as the pool's, but of any size, shape, quality, length and motion."""
+    settings = SplitSettings(store, showing_something(config.seed_pool.scenes))
+    return [probing(store), scenes(settings), looking(store, config.looker)]
 
 
 def knowledge(store: FrameStore, taxonomy: Taxonomy, config: Config) -> list[Step]:

@@ -34,6 +34,15 @@ class SplitSettings:
     scenes: SceneSettings
 
 
+def showing_something(settings: SceneSettings) -> SceneSettings:
+    """Settings by which any segment passes but a black or one-coloured one, in which there is nothing to compare.
+
+    What a pool would not keep may still be in one: as part of a longer segment, or cut elsewhere.
+    """
+    off = {"min_scene_s": 0.0, "min_motion": 0.0, "max_frozen_share": 1.0, "max_bar_share": 1.0}
+    return settings.model_copy(update=off)
+
+
 def scenes(settings: SplitSettings) -> Split:
     """The split of videos at scene cuts; an image is its own only child."""
     return Split(NAME, split_scenes, settings, reads=READS, adds=ADDS, resources=Resources(batch_rows=4))

@@ -10,7 +10,8 @@ from PIL import Image, PngImagePlugin
 
 from pipeline.config import FrameSettings
 from pipeline.errors import MediaError
-from pipeline.media.embedded import described, embedded
+from pipeline.media.embedded import described
+from pipeline.media.probe import probe
 from pipeline.media.told import MAX_CHARS, Told, clean
 from tests.media.stills import encoded, picture, video
 from tests.media.test_xmp import packet
@@ -32,9 +33,9 @@ def iptc(*records: tuple[int, int, bytes]) -> bytes:
     return b"\xff\xed" + struct.pack(">H", len(block) + 16) + b"Photoshop 3.0\x00" + block
 
 
-def read(path: Path, data: bytes, media: str = "image") -> Told:
+def read(path: Path, data: bytes) -> Told:
     path.write_bytes(data)
-    return embedded(path, media, SETTINGS)
+    return probe(path, SETTINGS).told
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
@@ -92,7 +93,7 @@ def test_tags_of_a_video_container(tmp_path: Path) -> None:
             if packet_.dts is not None:
                 packet_.stream = stream
                 target.mux(packet_)
-    told = read(tmp_path / "w.mp4", buffer.getvalue(), "video")
+    told = read(tmp_path / "w.mp4", buffer.getvalue())
     assert told == Told("A rabbit", ("Creative Commons Attribution 3.0",), "Blender Foundation")
 
 

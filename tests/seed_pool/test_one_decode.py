@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import av
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -84,7 +87,23 @@ class _Silent(Progress):
     def end(self) -> None: ...
 
 
-def test_a_whole_build_decodes_each_video_once(tmp_path: Path, decoded: list[int]) -> None:
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The size in bytes of each file that libav opens."""
+    sizes: list[int] = []
+    really = av.open
+
+    def counting(file: Any, *rest: Any, **more: Any) -> Any:
+        sizes.append(os.fstat(file.fileno()).st_size)
+        return really(file, *rest, **more)
+
+    monkeypatch.setattr(av, "open", counting)
+    return sizes
+
+
+def test_a_whole_build_decodes_each_video_once(
+    tmp_path: Path, decoded: list[int], request: pytest.FixtureRequest
+) -> None:
     media = tmp_path / "media"
     media.mkdir()
     lengths = {"a.mp4": len(SCENES), "b.mp4": 60}
@@ -107,6 +126,9 @@ def test_a_whole_build_decodes_each_video_once(tmp_path: Path, decoded: list[int
         },
         "the test",
     )
+    opened = request.getfixturevalue("opened")  # from here on: the films are made
     pool = build_seed_pool(str(media), tmp_path / "out", config, LocalRunner(config.runner), _Silent())
     assert pq.read_table(pool.folder / "assets").num_rows >= 2
     assert Counter(decoded) == Counter([1, 1, *lengths.values()]), "one frame for the header's check, and one decode"
+    sizes = [(media / name).stat().st_size for name in lengths]
+    assert Counter(opened) == Counter(2 * sizes), "once for all that the header says, once to decode"

@@ -10,6 +10,7 @@ import pytest
 from pipeline.config import FrameSettings, SourceSettings
 from pipeline.media.frames import FrameStore
 from pipeline.seed_pool.cues import overlapping
+from pipeline.seed_pool.probe import EMBEDDED, probe_files
 from pipeline.seed_pool.provenance import READS, ProvenanceSource, gather, problems_by_code
 from pipeline.seed_pool.sidecar_files import MAX_BYTES
 from pipeline.seed_pool.sources import open_source
@@ -27,11 +28,14 @@ SRT = "1\n00:00:01,000 --> 00:00:02,000\nhello there\n"
 def gathered(root: Path, known: dict[str, str] | None = None, **settings: Any) -> list[dict[str, Any]]:
     """The rows of a folder after the stage; known: what a list's columns said of all of them."""
     table = pa.concat_tables(tables(open_source(str(root), SourceSettings()).found(), 100))
-    table = table.filter(pa.compute.is_null(table.column("reject"))).append_column("media", pa.array(["image"] * 1))
+    table = table.filter(pa.compute.is_null(table.column("reject")))
+    store = FrameStore(root / "cache", root, FrameSettings(isolate=False))
+    embedded = probe_files(table.select(["uri"]), store).column(EMBEDDED.name)
+    table = table.append_column(EMBEDDED, embedded)
     for name, value in (known or {}).items():
         at = table.column_names.index(name)
         table = table.set_column(at, name, pa.array([value] * len(table), pa.string()))
-    source = ProvenanceSource(FrameStore(root / "cache", root, FrameSettings()), SourceSettings(**settings))
+    source = ProvenanceSource(store, SourceSettings(**settings))
     return gather(table.select(list(READS)), source).to_pylist()
 
 
@@ -102,6 +106,36 @@ def test_a_sidecar_that_cannot_be_used_is_noted_and_its_medium_goes_on(
     assert row["reject"] is None
     assert row["sidecar_problem"].startswith(f"{code} {name}: ")
     assert row["source_caption"] is None
+
+
+def test_no_medium_is_opened_here_as_the_decoding_process_has_read_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    really = gather
+
+    def opened(*_: object) -> None:
+        raise AssertionError("a medium was opened")
+
+    def gathering(table: pa.Table, source: ProvenanceSource) -> pa.Table:
+        (tmp_path / "a.jpg").unlink()
+        monkeypatch.setattr("PIL.Image.open", opened)
+        return really(table, source)
+
+    monkeypatch.setattr("tests.seed_pool.test_provenance.gather", gathering)
+    row = one(tmp_path, {"a.jpg": WITH_EXIF})
+    assert (row["source_caption"], row["sidecar_problem"]) == ("A harbour", None)
+
+
+def test_tags_that_cannot_be_read_are_noted_and_their_medium_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: object) -> None:
+        raise ValueError("bad tag")
+
+    monkeypatch.setattr("pipeline.media.probe.of_picture", broken)
+    row = one(tmp_path, {"a.jpg": JPEG})
+    assert row["reject"] is None
+    assert row["sidecar_problem"] == "corrupt_image a.jpg: JPEG: bad tag"
 
 
 def test_a_sidecar_never_leads_out_of_the_media_root(tmp_path: Path) -> None:

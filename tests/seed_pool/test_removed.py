@@ -18,7 +18,8 @@ from pipeline.seed_pool.recipe import structure
 from pipeline.seed_pool.removal import plan
 from pipeline.seed_pool.removed import Tombstones, read_tombstones, uri_alone, write_tombstones
 from pipeline.seed_pool.sources import open_source
-from pipeline.seed_pool.sources.rows import tables
+from pipeline.seed_pool.sources.repeats import once
+from pipeline.seed_pool.sources.rows import Found, tables
 from pipeline.stage import dead, live
 from pipeline.store.removal import Removal
 from pipeline.store.resume import resumable_map
@@ -146,3 +147,11 @@ def test_what_is_not_there_is_an_error(tmp_path: Path, assets: list[str], source
     write_pool(tmp_path, POOL, LOST)
     with pytest.raises(UsageError, match="nothing in"):
         plan(tmp_path, assets, sources)
+
+
+def test_every_row_of_a_list_that_names_what_was_taken_out_says_no_more_than_its_own_uri() -> None:
+    gone = Tombstones("salt").plus(Removal(uris=frozenset({"a.jpg"})))
+    rows = [Found("a.jpg", None, {"source_caption": "a text"}, row=f"l.csv/{i}/path") for i in range(3)]
+    found = list(once(gone.hidden(rows)))
+    assert [f.uri for f in found] == ["a.jpg", "l.csv/1/path", "l.csv/2/path"]
+    assert {(f.verdict, str(f.known)) for f in found} == {(("removed", "taken out by seed-pool remove"), "{}")}

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -10,8 +11,8 @@ from pipeline.config import FrameSettings, SceneSettings
 from pipeline.media.frames import FrameStore
 from pipeline.seed_pool import isolation, probe, scenes
 from pipeline.seed_pool.probe import probe_files
-from pipeline.seed_pool.scenes import SplitSettings, split_scenes
-from tests.media.films import film, noise_scene
+from pipeline.seed_pool.scenes import SplitSettings, showing_something, split_scenes
+from tests.media.films import film, noise_scene, still_scene, textured_still
 from tests.media.stills import encoded, picture
 from tests.seed_pool import crashing
 
@@ -51,6 +52,29 @@ def test_a_video_gives_its_segments_and_an_image_itself_all_with_cached_frames(t
     for asset, medium in zip(found, ("video", "video", "image"), strict=True):
         pixels = store(tmp_path).get(asset["asset_id"], "a.mp4", medium, asset["start_s"], asset["end_s"])
         assert len(pixels.frames) == len(asset["fingerprints"])
+
+
+def test_of_a_benchmark_only_segments_that_show_nothing_are_not_compared(tmp_path: Path) -> None:
+    barred = [np.pad(p[:10], ((49, 49), (0, 0), (0, 0))) for p in noise_scene(8, 40)]
+    films = {
+        "static.mp4": textured_still(3, 40),
+        "frozen.mp4": [*noise_scene(4, 15), *[noise_scene(4, 15)[-1]] * 60],
+        "short.mp4": noise_scene(5, 10),
+        "letterboxed.mp4": barred,
+        "black.mp4": still_scene((0, 0, 0), 40),
+        "single_colour.mp4": still_scene((20, 90, 160), 40),
+    }
+    for name, frames in films.items():
+        (tmp_path / name).write_bytes(film(frames))
+
+    def reasons(settings: SceneSettings) -> list[str | None]:
+        found = split_scenes(rows(*films), SplitSettings(store(tmp_path, isolate=False), settings)).to_pylist()
+        assert [f["parent"] for f in found] == list(range(len(films)))
+        return [f["reject"] and f["reject"]["reason"] for f in found]
+
+    expected = ["static", "frozen", "too_short", "letterboxed", "black", "single_colour"]
+    assert reasons(SceneSettings()) == expected
+    assert reasons(showing_something(SceneSettings(short_scenes="merge"))) == [None] * 4 + expected[4:]
 
 
 @pytest.mark.parametrize("isolate", [True, False])
