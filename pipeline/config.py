@@ -616,7 +616,6 @@ class Config(Settings):
 
 # What a run costs or how long it takes, but no row: a change of it keeps what was made.
 RUN_ONLY: dict[str, set[str]] = {
-    "frames": {"fetch"},
     "vlm": {
         "batch_size",
         "threads",

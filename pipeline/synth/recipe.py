@@ -247,7 +247,9 @@ def _assets(out: Path) -> pa.Table:
 
 def _fingerprint(spec: TaskSpec, config: Config, guidance: Guidance, pool: str, root: str) -> str:
     """Names the pool, where its media are, the prompt with what files add to it, this room's code and the settings."""
-    settings = config.model_dump(mode="json", include={"seed", "synth", "frames", "vlm"}, exclude=RUN_ONLY)
+    # The pool decided which media there are; how they are fetched changes none of its rows.
+    ignored = {**RUN_ONLY, "frames": {"fetch"}}
+    settings = config.model_dump(mode="json", include={"seed", "synth", "frames", "vlm"}, exclude=ignored)
     return fingerprint(
         task=spec.name,
         pool=pool,
