@@ -11,8 +11,14 @@ _TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 _PARENT, _TICKS = 1, slice(11, 15)
 
 
-def cpu_seconds() -> float:
-    """User and system seconds of this process and all its descendants, ended ones too; in ticks of 10 ms."""
+def cpu_seconds(process: int | None = None) -> float:
+    """User and system seconds of a process (none: this one) and all its descendants, ended ones too; in ticks of
+    10 ms."""
+    return sum(descendants(process).values()) / _TICKS_A_SECOND
+
+
+def descendants(process: int | None = None) -> dict[int, int]:
+    """A process (none: this one) and all that it has started, with their ticks; none where it has ended."""
     children: dict[int, list[int]] = defaultdict(list)
     ticks: dict[int, int] = {}
     for entry in Path("/proc").iterdir():
@@ -24,9 +30,10 @@ def cpu_seconds() -> float:
             continue  # it has ended since the listing
         children[int(fields[_PARENT])].append(int(entry.name))
         ticks[int(entry.name)] = sum(map(int, fields[_TICKS]))
-    total, waiting = 0, [os.getpid()]
+    found, waiting = dict[int, int](), [os.getpid() if process is None else process]
     while waiting:
         pid = waiting.pop()
-        total += ticks[pid]
-        waiting += children[pid]
-    return total / _TICKS_A_SECOND
+        if pid in ticks:
+            found[pid] = ticks[pid]
+            waiting += children[pid]
+    return found

@@ -6,10 +6,22 @@ that name the nearest valid one.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from pipeline.errors import ConfigError
 
 
 class Settings(BaseModel):
@@ -507,11 +519,74 @@ class PriceSettings(Settings):
     """Printed beside amounts."""
 
 
+# Fields of a request that the adapter itself writes.
+_WRITTEN = frozenset(
+    {
+        *("model", "messages", "n", "stream", "temperature", "top_p", "seed", "max_tokens", "max_completion_tokens"),
+        *("response_format", "guided_json"),
+    }
+)
+
+
+class ServerSettings(Settings):
+    """How an OpenAI-compatible server is asked (adapter `openai`). Docs: docs/vlm.md."""
+
+    api_key_env: str | None = None
+    """Name of the environment variable that holds the key, which itself stands in no config. None sends no key."""
+    concurrency: int = Field(32, ge=1, le=4096)
+    """Requests in flight at most, over all workers of a run."""
+    timeout_s: float = Field(300.0, gt=0)
+    """An attempt that has brought no whole reply after this long has failed."""
+    max_attempts: int = Field(5, ge=1, le=20)
+    """Attempts at a request that a broken server fails: 5xx, a connection that is cut, a time-out."""
+    retry_wait_s: float = Field(1.0, ge=0, le=60)
+    """Wait before the second attempt, drawn from 0 to this; doubled for each further one, up to a minute. A server's
+    Retry-After goes first."""
+    max_wait_s: float = Field(600.0, ge=0)
+    """How long a request waits in all between attempts. A server that stays busy (429) so long stops the run; being
+    told to wait costs no attempt."""
+    max_failures_in_row: int = Field(10, ge=1)
+    """When so many requests fail one after the other, all attempts of each, the run stops."""
+    max_reply_bytes: int = Field(1_000_000, ge=1024)
+    """Of a response no more is read; what is longer counts as cut off."""
+    json_mode: Literal["auto", "json_schema", "guided_json", "json_schema_bare", "json_object", "prompt"] = "auto"
+    """How a reply is held to JSON; auto finds the first of these that the server heeds. `json_schema_bare` leaves
+    lengths and ranges to the parser; `prompt` leaves all to it."""
+    video: Literal["frames", "video_url"] = "frames"
+    """A video as pictures with their times between them, or as one MP4 of the sampled frames."""
+    picture_detail: Literal["auto", "low", "high"] | None = None
+    """`detail` of a picture, for servers that know it; none does not send it."""
+    length_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    """What the server calls `vlm.max_output_tokens`."""
+    omit: tuple[Literal["temperature", "top_p", "seed"], ...] = ()
+    """Fields that the server refuses and that are therefore not sent. Without a seed, asking again may bring the
+    same reply."""
+    extra_body: dict[str, JsonValue] = {}
+    """Further fields of each request, e.g. {top_k: 20}."""
+
+    @field_validator("extra_body")
+    @classmethod
+    def _further(cls, extra: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        """What has a setting of its own, or would change what a reply is, is not overruled here."""
+        if taken := sorted(_WRITTEN & set(extra)):
+            raise ValueError(f"{', '.join(taken)}: the adapter writes this itself")
+        return extra
+
+    def __hash__(self) -> int:
+        """Of the values: a model is loaded once for equal settings."""
+        return hash(json.dumps(self.model_dump(mode="json"), sort_keys=True))
+
+
 class VlmSettings(AnyModel):
     """The annotator: a vision-language model, or the builtin one that speaks of measurements. Docs: docs/vlm.md."""
 
-    adapter: Literal["builtin", "fake"] = "builtin"
+    adapter: Literal["builtin", "openai", "fake"] = "builtin"
     """Who runs the model."""
+    base_url: str | None = Field(None, validate_default=True)
+    """Of the adapter `openai`: where the server is, e.g. http://127.0.0.1:8000/v1. A model is told from another by
+    `vlm.model` alone, so that a server may move."""
+    server: ServerSettings = ServerSettings()
+    """Of the adapter `openai`."""
     temperature: float = Field(0.7, ge=0, le=2)
     """Of sampling; 0 takes the likeliest word each time. Qwen3-VL recommends 0.7 with top_p 0.8."""
     top_p: float = Field(0.8, gt=0, le=1)
@@ -525,6 +600,27 @@ class VlmSettings(AnyModel):
     """Of a reply, for `--dry-run` before there was a run to learn from."""
     requests_per_gpu_hour: float | None = Field(None, gt=0)
     """Your figure, for the GPU hours of `--dry-run`."""
+
+    @field_validator("base_url")
+    @classmethod
+    def _address(cls, url: str | None, info: ValidationInfo) -> str | None:
+        """A URL that can be asked, and that may stand in a manifest."""
+        if url is None:
+            if info.data.get("adapter") == "openai":
+                raise ValueError("adapter openai needs the address of a server, e.g. http://127.0.0.1:8000/v1")
+            return None
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
+            raise ValueError("it is no http or https URL")
+        if parts.username or parts.password or parts.query or parts.fragment:
+            raise ValueError("it holds more than a place; a key goes into the variable that server.api_key_env names")
+        return url
+
+    @property
+    def concurrent_batches(self) -> int:
+        """Batches that a loaded copy takes at once. Of a server: as many as keep its share of requests in flight, and
+        one more, which fills the places that the others leave towards their end."""
+        return 1 if self.adapter != "openai" else -(-self.server.concurrency // self.batch_size) + 1
 
 
 class ScorerSettings(Settings):
@@ -613,15 +709,37 @@ class Config(Settings):
     """Embeds queries and documents for mining."""
     runner: RunnerSettings = RunnerSettings()
 
+    @property
+    def annotator(self) -> VlmSettings:
+        """`vlm` as one worker loads it: with its share of the server's concurrency, so that all workers together keep
+        to it. The local runner has one copy and makes one call at a time, which then holds that many rows.
+
+        Raises ConfigError where there are more workers than requests in flight.
+        """
+        if self.vlm.adapter != "openai":
+            return self.vlm
+        local, server = self.runner.kind == "local", self.vlm.server
+        share = server.concurrency // (1 if local else self.runner.workers)
+        if share == 0:
+            raise ConfigError(
+                f"vlm.server.concurrency is {server.concurrency}, but each of {self.runner.workers} workers keeps a "
+                f"request in flight; set runner.workers to {server.concurrency} or fewer"
+            )
+        rows = max(self.vlm.batch_size, share) if local else self.vlm.batch_size
+        return self.vlm.model_copy(
+            update={"batch_size": rows, "server": server.model_copy(update={"concurrency": share})}
+        )
+
 
 # What a run costs or how long it takes, but no row: a change of it keeps what was made.
-RUN_ONLY: dict[str, set[str]] = {
-    "vlm": {
-        "batch_size",
-        "threads",
-        "max_refused_share",
-        "prices",
-        "expected_output_tokens",
-        "requests_per_gpu_hour",
-    },
+_SERVER_RUN_ONLY = (
+    *("api_key_env", "concurrency", "timeout_s", "max_attempts", "retry_wait_s", "max_wait_s"),
+    "max_failures_in_row",
+)
+_VLM_RUN_ONLY = (
+    *("batch_size", "threads", "max_refused_share", "prices", "expected_output_tokens", "requests_per_gpu_hour"),
+    "base_url",
+)
+RUN_ONLY: dict[str, Any] = {
+    "vlm": {**dict.fromkeys(_VLM_RUN_ONLY, True), "server": dict.fromkeys(_SERVER_RUN_ONLY, True)},
 }

@@ -32,6 +32,11 @@ class ModelRef:
     kind: str  # classifier | embedder | text_reader | vlm | reranker | scorers
     settings: Any  # the frozen settings of `config.py` that say which adapter and weights; of scorers a tuple
 
+    @property
+    def calls(self) -> int:
+        """Batches that a worker hands it at once, from threads of its own; most models work on one."""
+        return getattr(self.settings, "concurrent_batches", 1)
+
 
 @dataclass(frozen=True)
 class Resources:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, cast
 
-from pipeline.config import AnyModel, ModelSettings, ScorerSettings
+from pipeline.config import AnyModel, ModelSettings, ScorerSettings, VlmSettings
 from pipeline.errors import ModelError
 from pipeline.models.protocols import Embedder
 from pipeline.models.truncated import Truncated
@@ -54,6 +54,12 @@ def _sentence_transformers_reranker(settings: ModelSettings) -> object:
     return QwenVlReranker(settings)
 
 
+def _openai_vlm(settings: VlmSettings) -> object:
+    from pipeline.models.openai.vlm import OpenAiVlm
+
+    return OpenAiVlm(settings)
+
+
 def _fake_classifier(settings: AnyModel) -> object:
     from pipeline.models.fake import FakeClassifier
 
@@ -93,6 +99,7 @@ _LOADERS: dict[tuple[str, str], Callable[[Any], object]] = {
     ("open_clip", "embedder"): _open_clip_embedder,
     ("sentence_transformers", "embedder"): _sentence_transformers_embedder,
     ("sentence_transformers", "reranker"): _sentence_transformers_reranker,
+    ("openai", "vlm"): _openai_vlm,
     ("fake", "classifier"): _fake_classifier,
     ("fake", "text_reader"): _fake_text_reader,
     ("fake", "embedder"): _fake_embedder,

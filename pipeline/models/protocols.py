@@ -118,7 +118,7 @@ class Scorer(Protocol):
 @dataclass(frozen=True)
 class Request:
     """One question to a VLM: the rendered prompt and the pixels it speaks of (several for a
-    file's segments, in time order)."""
+    file's segments, in time order), whose times are on the prompt's clock."""
 
     prompt: str
     pixels: tuple[Pixels, ...]
@@ -148,8 +148,8 @@ class Usage:
 class Reply:
     """What a VLM answered: raw text, and why it stopped.
 
-    finish_reason: `stop`; `length` (cut off); `content_filter` (the server held it back); `error`
-    (this one request cannot be answered, `text` says why: it concerns no other).
+    finish_reason: `stop`; `length` (cut off); `content_filter` (the server held it back); `garbled` (what
+    came is no reply at all); `error` (this one request cannot be answered, `text` says why: it concerns no other).
     """
 
     text: str

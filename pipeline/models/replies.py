@@ -90,13 +90,15 @@ def parse(reply: Reply, answer: type[A]) -> A | Refusal:
     """Read one JSON object that fits `answer` exactly, or say why the reply is none.
 
     Reasons: `request_failed`, `refused`, `reply_truncated` (it stopped for its length), `empty_reply`,
-    `malformed_reply` (no JSON, or a key twice), `schema_violation` (keys, types, lengths, ranges).
+    `malformed_reply` (no reply, no JSON, or a key twice), `schema_violation` (keys, types, lengths, ranges).
     """
     shown = reply.text[:SHOWN_CHARS]
     if reply.finish_reason == "error":
         return "request_failed", shown
     if reply.finish_reason == "content_filter":
         return "refused", shown
+    if reply.finish_reason == "garbled":
+        return "malformed_reply", f"the server's answer holds no reply: {shown}"
     if reply.finish_reason == "length":
         return "reply_truncated", f"after {len(reply.text)} characters: {shown}"
     if not reply.text.strip():

@@ -141,7 +141,13 @@ class RayRunner:
             return data.map_batches(
                 _apply, fn_kwargs={"stage": stage, "tally": tally}, compute=TaskPoolStrategy(size=started), **how
             )
-        pool = ActorPoolStrategy(min_size=started, max_size=workers)
+        calls = stage.model.calls
+        pool = ActorPoolStrategy(
+            min_size=started,
+            max_size=workers,
+            max_concurrent_calls_per_actor=calls,
+            enable_true_multi_threading=calls > 1,
+        )
         return data.map_batches(_Worker, fn_constructor_args=(stage, tally), compute=pool, **how)
 
     def map_parts(self, fn: Callable[[P], R], parts: Iterable[P]) -> Iterator[R]:

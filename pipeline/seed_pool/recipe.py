@@ -204,7 +204,8 @@ def _annotators(label: LabelSource, config: Config) -> list[Step]:
             measuring(label.store, ModelRef("text_reader", config.vlm)),
             by_classifier(label, ModelRef("classifier", config.vlm)),
         ]
-    asking = by_vlm(label, ModelRef("vlm", config.vlm), config.vlm.batch_size)
+    vlm = config.annotator
+    asking = by_vlm(label, ModelRef("vlm", vlm), vlm.batch_size)
     outside = [nearest_category(label, ModelRef("embedder", config.aligner))]
     return [asking, *(outside if config.seed_pool.label.outside == "nearest" else [])]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pyarrow as pa
 
 from pipeline.config import SynthSettings
@@ -14,7 +16,7 @@ from pipeline.schemas import USAGE
 from pipeline.stage import ModelRef, Resources, Split
 from pipeline.store.reply_cache.cached_vlm import remembering
 from pipeline.synth.annotation import ADDS, NAME, READS, Annotation, children
-from pipeline.synth.prompting import prompt
+from pipeline.synth.prompting import clocked, prompt
 from pipeline.synth.subjects import subject
 from pipeline.synth.task import MAX_DESCRIPTION_CHARS, Response, Segment, Span, Stated, Subject, TaskSpec
 from pipeline.synth.tasks import task
@@ -73,14 +75,17 @@ def stated(spec: TaskSpec, what: Subject, answer: Answer, settings: SynthSetting
 
 
 def request(spec: TaskSpec, what: Subject, language: str, settings: Annotation, store: FrameStore) -> Request:
-    """The prompt and the frames of all segments. Raises MediaError when a medium cannot be read."""
-    pixels = tuple(
+    """The prompt and the frames of all segments, on one clock. Raises MediaError when a medium cannot be read."""
+    sampled = tuple(
         store.get(s.asset_id, what.uri, what.medium, s.span and s.span.start_s, s.span and s.span.end_s)
         for s in what.segments
     )
     asset_ids = tuple(s.asset_id for s in what.segments)
-    times = [p.times_s for p in pixels]
-    return Request(prompt(spec, what, language, settings.asking, times), pixels, asset_ids, settings.seed)
+    words = prompt(spec, what, language, settings.asking, [p.times_s for p in sampled])
+    pixels = tuple(
+        replace(p, times_s=tuple(clocked(spec, s, p.times_s))) for s, p in zip(what.segments, sampled, strict=True)
+    )
+    return Request(words, pixels, asset_ids, settings.seed)
 
 
 def _segment(what: Subject, span: Span | None) -> Segment:

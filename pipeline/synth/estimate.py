@@ -111,4 +111,4 @@ def _of_asset(row: dict[str, Any], config: Config, limits: PixelLimits) -> int:
 
 def sends_videos(vlm: VlmSettings) -> bool:
     """Whether the adapter gives the model a video, two frames a token, rather than single pictures."""
-    return vlm.adapter == "fake"
+    return vlm.adapter == "fake" or (vlm.adapter == "openai" and vlm.server.video == "video_url")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pipeline.prompts import language_name, render, word_unit
 from pipeline.synth.annotation import Asking
 from pipeline.synth.draws import assigned_type, persona
-from pipeline.synth.task import Subject, TaskSpec
+from pipeline.synth.task import Segment, Subject, TaskSpec
 from pipeline.text import shown_caption
 
 # Asked for; `task.MAX_ANSWER_CHARS` and `MAX_QUERY_CHARS` leave room for long words.
@@ -70,14 +70,20 @@ class _Clip:
     times: list[str]
 
 
+def clocked(spec: TaskSpec, segment: Segment, times_s: Sequence[float]) -> list[float]:
+    """Times of a file, in seconds, on the clock of the prompt. Moments lie in the file, so their times count from its
+    beginning; in any other task the video is the segment itself, and so they count from the segment's: as in a clip
+    that is cut out of it."""
+    origin = 0.0 if spec.document == "moment" or segment.span is None else segment.span.start_s
+    return [max(t - origin, 0.0) for t in times_s]
+
+
 def _clips(spec: TaskSpec, what: Subject, times_s: Sequence[Sequence[float]]) -> list[_Clip]:
-    """Of each segment of a video. Moments lie in the file, so their times count from its beginning; in any other
-    task the video is the segment itself, and so they count from the segment's: as in a clip that is cut out of it."""
+    """Of each segment of a video."""
     clips = []
     for segment, times in zip(what.segments, times_s, strict=True):
         start, end = segment.span or (0.0, what.duration_s or max(times))
-        origin = 0.0 if spec.document == "moment" else start
-        shown = [f"{max(t - origin, 0.0):.1f}" for t in times]
+        shown = [f"{t:.1f}" for t in clocked(spec, segment, times)]
         clips.append(_Clip(f"{start:.2f}", f"{end:.2f}", f"{end - start:.1f}", shown))
     return clips
 

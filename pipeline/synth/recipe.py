@@ -129,9 +129,9 @@ class _Job:
 def _synthesise(spec: TaskSpec, assets: pa.Table, out: Path, job: _Job, origin: _Origin) -> Synthesised:
     config, work, folder = job.config, out / ".work", out / "synth" / spec.name
     annotation = _annotation(spec, out, config, origin.media_root, origin.guidance)
-    builtin = config.vlm.adapter == "builtin"
+    vlm = config.annotator
     annotate = (
-        by_facts(annotation) if builtin else by_vlm(annotation, ModelRef("vlm", config.vlm), config.vlm.batch_size)
+        by_facts(annotation) if vlm.adapter == "builtin" else by_vlm(annotation, ModelRef("vlm", vlm), vlm.batch_size)
     )
     check = checking(Checking(spec.name, config.synth))
     finished = work / f"synth_{spec.name}-{origin.key}"

@@ -189,3 +189,16 @@ def test_each_language_is_asked_for_by_itself_and_of_the_same_type(tmp_path):
     asked = [r.prompt for r in vlm.requests]
     assert ["German words" in p for p in asked] == [True, False]
     assert len({p.split("Task type wanted: ")[1].split(".")[0] for p in asked}) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "times"), [("video_qa", [(0.0, 1.0, 2.0)]), ("moment_retrieval", [(12.0, 13.0, 14.0), (30.0, 31.0)])]
+)
+def test_frames_are_handed_over_on_the_clock_that_the_prompt_reads(tmp_path, name, times):
+    segments = [clip("a", "film", 12.0, 15.0), clip("b", "film", 30.0, 32.0)]
+    framed(tmp_path, *segments)
+    vlm = Scripted(*["no JSON"] * 4)
+    annotate(tmp_path, vlm, *segments, name=name)
+    request = vlm.requests[0]
+    assert [p.times_s for p in request.pixels] == times
+    assert all(", ".join(f"{t:.1f}" for t in one) in request.prompt for one in times)

@@ -1,0 +1,113 @@
+"""A vision-language model behind an OpenAI-compatible server."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import queue
+import weakref
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from pipeline.config import RUN_ONLY, VlmSettings
+from pipeline.models.openai.bodies import VERSION, body
+from pipeline.models.openai.completions import reply_of
+from pipeline.models.openai.connection import Server
+from pipeline.models.openai.failures import BrokenError, RefusedError
+from pipeline.models.openai.formats import Format, Schema
+from pipeline.models.openai.loop import Loop
+from pipeline.models.openai.negotiation import Negotiation
+from pipeline.models.protocols import Reply, Request
+
+
+@dataclass(frozen=True)
+class _Call:
+    """One call of `stream`: what it asks, and where replies arrive."""
+
+    requests: Sequence[Request]
+    schema: Schema
+    arrived: queue.SimpleQueue[tuple[int, Reply] | None] = field(default_factory=queue.SimpleQueue)  # None: the end
+    taken: dict[int, asyncio.Event] = field(default_factory=dict)  # of replies that hold their place until handed over
+
+
+class OpenAiVlm:
+    """`model` is a name that the server at `base_url` knows.
+
+    Calls from several threads share its connections and its `server.concurrency` places. A place is taken from
+    when a request's body is built until its reply has been handed over, so that memory and what a kill can lose
+    are bounded by the places, not by the batch.
+    """
+
+    def __init__(self, settings: VlmSettings) -> None:
+        self._settings = settings
+        self.fingerprint = fingerprint(settings)
+        self._server = Server(settings)
+        self._negotiation = Negotiation(settings, self._server)
+        self._places = asyncio.Semaphore(settings.server.concurrency)
+        self._loop = Loop()
+        self.close = weakref.finalize(self, _close, self._loop, self._server)
+
+    def generate(self, requests: Sequence[Request], schema: Schema) -> list[Reply]:
+        """One reply a request, in order. Raises ModelError when the server can answer none."""
+        replies = dict(self.stream(requests, schema))
+        return [replies[i] for i in range(len(requests))]
+
+    def stream(self, requests: Sequence[Request], schema: Schema) -> Iterator[tuple[int, Reply]]:
+        """Yield each position with its reply, as they arrive. Closing it drops what is in flight."""
+        if not requests:
+            return
+        call = _Call(requests, schema)
+        running = self._loop.start(self._answered(call))
+        running.add_done_callback(lambda _: call.arrived.put(None))
+        try:
+            while (got := call.arrived.get()) is not None:
+                if event := call.taken.pop(got[0], None):
+                    self._loop.set(event)
+                yield got
+            running.result()
+        finally:
+            running.cancel()
+
+    async def _answered(self, call: _Call) -> None:
+        """Answer all requests of a call. Raises ModelError."""
+        form = await self._negotiation.form(call.schema, call.requests[0])
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(self._one(call, i, form)) for i in range(len(call.requests))]
+        except ExceptionGroup as several:
+            raise several.exceptions[0] from several
+        failed = {i: error for i, task in enumerate(tasks) if (error := task.result()) is not None}
+        if failed and self._server.failing:
+            # These are the requests' own failures only if the server answers another.
+            await self._negotiation.check(call.schema, form, call.requests[0])
+        for i, error in failed.items():
+            call.arrived.put((i, Reply(str(error), "error")))
+
+    async def _one(self, call: _Call, i: int, form: Format) -> BrokenError | None:
+        """Answer one request, or give the error that all attempts at it have met."""
+        server = self._settings.server
+        async with self._places:
+            try:
+                # Encoding a video takes long enough for others' connections to time out.
+                asked = await asyncio.to_thread(body, call.requests[i], call.schema, form, self._settings)
+                reply = reply_of(await self._server.ask(asked), server.max_reply_bytes, form.name == "prompt")
+            except RefusedError as error:
+                reply = Reply(str(error), "content_filter" if error.filtered else "error")
+            except BrokenError as error:
+                return error
+            handed_over = call.taken[i] = asyncio.Event()
+            call.arrived.put((i, reply))
+            await handed_over.wait()
+        return None
+
+
+def fingerprint(settings: VlmSettings) -> str:
+    """Names what replies depend on: the model's name and all settings but those of the run and the server's place."""
+    said = settings.model_dump(mode="json", exclude=RUN_ONLY["vlm"])
+    return f"openai:{hashlib.sha256(json.dumps([VERSION, said], sort_keys=True).encode()).hexdigest()[:16]}"
+
+
+def _close(loop: Loop, server: Server) -> None:
+    loop.start(server.close()).result()
+    loop.close()
