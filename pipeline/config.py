@@ -317,6 +317,25 @@ class FactSettings(Settings):
     """Mean luma by which two halves of a picture must differ before one is called brighter."""
 
 
+class CheckSettings(Settings):
+    """What the texts that a VLM writes must keep to. Docs: docs/verify.md."""
+
+    max_query_words: int = Field(40, ge=1)
+    """Of queries and questions: prompts ask for it, and longer ones are rejected."""
+    max_answer_words: int = Field(30, ge=1)
+    """Of answers and labels, right and wrong."""
+    max_word_run: int = Field(6, ge=1)
+    """A word that stands more often in a row is a loop."""
+    max_letter_run: int = Field(12, ge=1)
+    """A letter that stands more often in a row is a loop."""
+    max_repeated_share: float = Field(0.4, ge=0, le=1)
+    """Share of a text's phrases of three words that may stand earlier in it."""
+    max_copied_share: float = Field(0.8, ge=0, le=1)
+    """Share of a query's phrases of three words that may stand in the description."""
+    near_duplicate_share: float = Field(0.9, gt=0, le=1)
+    """Queries that share so much of their words and pairs of words are one; the first stands."""
+
+
 class SynthSettings(Settings):
     languages: tuple[str, ...] = Field(("en",), min_length=1)
     """Languages to write in, ISO 639-1; one sub-dataset each. The builtin annotator writes English only."""
@@ -345,6 +364,7 @@ class SynthSettings(Settings):
     snap_s: float = Field(0.5, ge=0)
     """A VLM: a moment that begins or ends this near to a boundary of its segment does so there."""
     facts: FactSettings = FactSettings()
+    checks: CheckSettings = CheckSettings()
 
     @field_validator("languages")
     @classmethod

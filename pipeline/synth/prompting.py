@@ -11,10 +11,6 @@ from pipeline.synth.draws import assigned_type, persona
 from pipeline.synth.task import Subject, TaskSpec
 from pipeline.text import shown_caption
 
-# Asked for; `task.MAX_ANSWER_CHARS` and `MAX_QUERY_CHARS` leave room for long words.
-ANSWER_WORDS = 30
-QUERY_WORDS = 40
-
 
 def prompt(spec: TaskSpec, what: Subject, language: str, asking: Asking, times_s: Sequence[Sequence[float]]) -> str:
     """Render the task's template: first what is the same for all subjects, then what differs.
@@ -33,8 +29,8 @@ def prompt(spec: TaskSpec, what: Subject, language: str, asking: Asking, times_s
         describe=synth.describe,
         assigned=wanted is not None,
         max_words=min(spec.max_description_words, synth.max_description_words),
-        answer_words=ANSWER_WORDS,
-        query_words=QUERY_WORDS,
+        answer_words=synth.checks.max_answer_words,
+        query_words=synth.checks.max_query_words,
         min_gap_s=synth.min_gap_s,
         task_types=spec.task_types,
         abstract=[name for name, kind in spec.task_types.items() if kind.abstract] if guidance.personas else [],
