@@ -365,6 +365,8 @@ class SynthSettings(Settings):
     """A VLM: a moment that begins or ends this near to a boundary of its segment does so there."""
     facts: FactSettings = FactSettings()
     checks: CheckSettings = CheckSettings()
+    verify: bool = False
+    """A VLM judges each example blind, after what can be measured is checked; what it finds is a reject."""
 
     @field_validator("languages")
     @classmethod
@@ -577,6 +579,8 @@ class Config(Settings):
     mine: MineSettings = MineSettings()
     vlm: VlmSettings = VlmSettings()
     """The annotator: labels assets and fills the tasks."""
+    verifier: VlmSettings | None = None
+    """Judges examples where `synth.verify` says so; none means the annotator itself."""
     aligner: ModelSettings = ModelSettings(model="lite0")
     """Checks descriptions against pixels; another model than the annotator."""
     looker: ModelSettings | None = None
@@ -585,16 +589,26 @@ class Config(Settings):
     """Embeds queries and documents for mining."""
     runner: RunnerSettings = RunnerSettings()
 
+    @property
+    def judge(self) -> VlmSettings:
+        """The VLM that verifies."""
+        return self.verifier or self.vlm
+
+    @model_validator(mode="after")
+    def _can_judge(self) -> Config:
+        """The builtin annotator judges nothing."""
+        if self.synth.verify and self.judge.adapter == "builtin":
+            raise ValueError("synth.verify needs a VLM: set verifier.adapter, or vlm.adapter, to another than builtin")
+        return self
+
 
 # What a run costs or how long it takes, but no row: a change of it keeps what was made.
-RUN_ONLY: dict[str, set[str]] = {
-    "frames": {"fetch"},
-    "vlm": {
-        "batch_size",
-        "threads",
-        "max_refused_share",
-        "prices",
-        "expected_output_tokens",
-        "requests_per_gpu_hour",
-    },
+_COST_ONLY = {
+    "batch_size",
+    "threads",
+    "max_refused_share",
+    "prices",
+    "expected_output_tokens",
+    "requests_per_gpu_hour",
 }
+RUN_ONLY: dict[str, set[str]] = {"frames": {"fetch"}, "vlm": _COST_ONLY, "verifier": _COST_ONLY}

@@ -7,7 +7,7 @@ import pyarrow as pa
 from pipeline.config import SynthSettings
 from pipeline.errors import MediaError
 from pipeline.media.frames import FrameStore
-from pipeline.models.protocols import Request, Usage, Vlm
+from pipeline.models.protocols import Pixels, Request, Usage, Vlm
 from pipeline.models.replies import Answer, Refusal, answers, parse
 from pipeline.models.usage import usage_column
 from pipeline.schemas import USAGE
@@ -73,13 +73,18 @@ def stated(spec: TaskSpec, what: Subject, answer: Answer, settings: SynthSetting
 
 def request(spec: TaskSpec, what: Subject, language: str, settings: Annotation, store: FrameStore) -> Request:
     """The prompt and the frames of all segments. Raises MediaError when a medium cannot be read."""
-    pixels = tuple(
-        store.get(s.asset_id, what.uri, what.medium, s.span and s.span.start_s, s.span and s.span.end_s)
-        for s in what.segments
-    )
+    pixels = pixels_of(what, store)
     asset_ids = tuple(s.asset_id for s in what.segments)
     times = [p.times_s for p in pixels]
     return Request(prompt(spec, what, language, settings.asking, times), pixels, asset_ids, settings.seed)
+
+
+def pixels_of(what: Subject, store: FrameStore) -> tuple[Pixels, ...]:
+    """The frames of all segments. Raises MediaError when a medium cannot be read."""
+    return tuple(
+        store.get(s.asset_id, what.uri, what.medium, s.span and s.span.start_s, s.span and s.span.end_s)
+        for s in what.segments
+    )
 
 
 def _segment(what: Subject, span: Span | None) -> Segment:

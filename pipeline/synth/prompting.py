@@ -38,7 +38,7 @@ def prompt(spec: TaskSpec, what: Subject, language: str, asking: Asking, times_s
         keys=list(spec.reply(synth).model_fields),
         wanted=wanted,
         persona=persona(guidance.personas, asset_id, asking.seed) if may_be_abstract else None,
-        clips=[] if spec.medium == "image" else _clips(spec, what, times_s),
+        clips=[] if spec.medium == "image" else clips_of(spec, what, times_s),
         known=_known(spec, what),
     )
 
@@ -57,7 +57,7 @@ class _Worked:
 
 
 @dataclass(frozen=True)
-class _Clip:
+class Clip:
     """When the frames of a segment are shown, in seconds as the prompt writes them."""
 
     start: str
@@ -66,7 +66,7 @@ class _Clip:
     times: list[str]
 
 
-def _clips(spec: TaskSpec, what: Subject, times_s: Sequence[Sequence[float]]) -> list[_Clip]:
+def clips_of(spec: TaskSpec, what: Subject, times_s: Sequence[Sequence[float]]) -> list[Clip]:
     """Of each segment of a video. Moments lie in the file, so their times count from its beginning; in any other
     task the video is the segment itself, and so they count from the segment's: as in a clip that is cut out of it."""
     clips = []
@@ -74,7 +74,7 @@ def _clips(spec: TaskSpec, what: Subject, times_s: Sequence[Sequence[float]]) ->
         start, end = segment.span or (0.0, what.duration_s or max(times))
         origin = 0.0 if spec.document == "moment" else start
         shown = [f"{max(t - origin, 0.0):.1f}" for t in times]
-        clips.append(_Clip(f"{start:.2f}", f"{end:.2f}", f"{end - start:.1f}", shown))
+        clips.append(Clip(f"{start:.2f}", f"{end:.2f}", f"{end - start:.1f}", shown))
     return clips
 
 
