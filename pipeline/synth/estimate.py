@@ -82,7 +82,7 @@ def estimate_verifying(spec: TaskSpec, assets: pa.Table, config: Config) -> Esti
     query = None if spec.query == "medium" else " ".join(["word"] * limits.max_query_words)
     answer = " ".join(["word"] * limits.max_answer_words) if spec.document == "text" else None
     count, step = token_counter(judge.model), max(1, -(-len(rows) // _RENDERED))
-    words, sampled = 0, rows.take(list(range(0, len(rows), step))).to_pylist()
+    words, sampled = 0, rows.take(pa.array(range(0, len(rows), step), pa.int64())).to_pylist()
     for row in sampled:
         what = subject(row)
         times_s = [_times_s(segment, what.duration_s, config.frames) for segment in what.segments]

@@ -36,6 +36,7 @@ from pipeline.synth.checks import Checking, checking
 from pipeline.synth.estimate import Estimate, estimate, estimate_verifying
 from pipeline.synth.guidance import load_guidance
 from pipeline.synth.judging import judges_of
+from pipeline.synth.measured import measuring_claims
 from pipeline.synth.subjects import subject, subjects
 from pipeline.synth.task import TaskSpec
 from pipeline.synth.tasks import chosen, task
@@ -168,7 +169,10 @@ def _looking(annotation: Annotation, config: Config) -> list[Step]:
     if not config.synth.verify:
         return []
     paid = config.vlm.adapter != "builtin"
-    return [verifying(annotation, ModelRef("vlm", config.judge), config.judge.batch_size, paid)]
+    return [
+        measuring_claims(annotation),
+        verifying(annotation, ModelRef("vlm", config.judge), config.judge.batch_size, paid),
+    ]
 
 
 def _checked(job: _Job, stages: Sequence[Step], asked: pa.Table, finished: Path) -> tuple[pa.Table, list[Counts]]:
@@ -199,7 +203,8 @@ def estimates_of_verifying(out: Path, tasks: Sequence[str], config: Config) -> l
 def _earlier(folder: Path) -> Usage | None:
     """What an earlier run of a task has cost."""
     path = folder / "summary.json"
-    used = json.loads(path.read_text(encoding="utf-8")).get("usage") if path.is_file() else None
+    summary = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    used = None if "verify" in summary else summary.get("usage")  # a judge's replies are of another length
     return None if used is None else Usage(**used)
 
 

@@ -265,7 +265,7 @@ def test_a_run_verifies_what_its_settings_say_and_writes_the_agreement(tmp_path)
         assert not result.reused  # another setting is another data set
         out[verify] = json.loads((result.folder / "summary.json").read_text())
     assert "verify" not in out[False]
-    assert [c["stage"] for c in out[True]["counts"]] == ["annotate", "check", "verify", "assemble"]
+    assert [c["stage"] for c in out[True]["counts"]] == ["annotate", "check", "measure_claims", "verify", "assemble"]
     judged = out[True]["verify"]
     assert sum(v["judged"] for v in judged.values()) == 2
     assert out[True]["usage"]["requests"] == 4
