@@ -345,6 +345,25 @@ class FactSettings(Settings):
     """Mean luma by which two halves of a picture must differ before one is called brighter."""
 
 
+class CheckSettings(Settings):
+    """What the texts that a VLM writes must keep to. Docs: docs/verify.md."""
+
+    max_query_words: int = Field(40, ge=1)
+    """Of queries and questions: prompts ask for it, and longer ones are rejected."""
+    max_answer_words: int = Field(30, ge=1)
+    """Of answers and labels, right and wrong."""
+    max_word_run: int = Field(6, ge=1)
+    """A word that stands more often in a row is a loop."""
+    max_letter_run: int = Field(12, ge=1)
+    """A letter that stands more often in a row is a loop."""
+    max_repeated_share: float = Field(0.4, ge=0, le=1)
+    """Share of a text's phrases of three words that may stand earlier in it."""
+    max_copied_share: float = Field(0.8, ge=0, le=1)
+    """Share of a query's phrases of three words that may stand in the description."""
+    near_duplicate_share: float = Field(0.9, gt=0, le=1)
+    """Queries that share so much of their words and pairs of words are one; the first stands."""
+
+
 class SynthSettings(Settings):
     languages: tuple[str, ...] = Field(("en",), min_length=1)
     """Languages to write in, ISO 639-1; one sub-dataset each. The builtin annotator writes English only."""
@@ -373,6 +392,9 @@ class SynthSettings(Settings):
     snap_s: float = Field(0.5, ge=0)
     """A VLM: a moment that begins or ends this near to a boundary of its segment does so there."""
     facts: FactSettings = FactSettings()
+    checks: CheckSettings = CheckSettings()
+    verify: bool = False
+    """A VLM judges each example blind, after what can be measured is checked; what it finds is a reject."""
 
     @field_validator("languages")
     @classmethod
@@ -701,6 +723,8 @@ class Config(Settings):
     mine: MineSettings = MineSettings()
     vlm: VlmSettings = VlmSettings()
     """The annotator: labels assets and fills the tasks."""
+    verifier: VlmSettings | None = None
+    """Judges examples where `synth.verify` says so; none means the annotator itself."""
     aligner: ModelSettings = ModelSettings(model="lite0")
     """Checks descriptions against pixels; another model than the annotator."""
     looker: ModelSettings | None = None
@@ -711,24 +735,38 @@ class Config(Settings):
 
     @property
     def annotator(self) -> VlmSettings:
-        """`vlm` as one worker loads it: with its share of the server's concurrency, so that all workers together keep
-        to it. The local runner has one copy and makes one call at a time, which then holds that many rows.
+        """`vlm` as one worker loads it."""
+        return self._of_a_worker(self.vlm)
+
+    @property
+    def judge(self) -> VlmSettings:
+        """The VLM that verifies, as one worker loads it."""
+        return self._of_a_worker(self.verifier or self.vlm)
+
+    def _of_a_worker(self, vlm: VlmSettings) -> VlmSettings:
+        """With a worker's share of the server's concurrency, so that all workers together keep to it. The local runner
+        has one copy and makes one call at a time, which then holds that many rows.
 
         Raises ConfigError where there are more workers than requests in flight.
         """
-        if self.vlm.adapter != "openai":
-            return self.vlm
-        local, server = self.runner.kind == "local", self.vlm.server
+        if vlm.adapter != "openai":
+            return vlm
+        local, server = self.runner.kind == "local", vlm.server
         share = server.concurrency // (1 if local else self.runner.workers)
         if share == 0:
             raise ConfigError(
                 f"vlm.server.concurrency is {server.concurrency}, but each of {self.runner.workers} workers keeps a "
                 f"request in flight; set runner.workers to {server.concurrency} or fewer"
             )
-        rows = max(self.vlm.batch_size, share) if local else self.vlm.batch_size
-        return self.vlm.model_copy(
-            update={"batch_size": rows, "server": server.model_copy(update={"concurrency": share})}
-        )
+        rows = max(vlm.batch_size, share) if local else vlm.batch_size
+        return vlm.model_copy(update={"batch_size": rows, "server": server.model_copy(update={"concurrency": share})})
+
+    @model_validator(mode="after")
+    def _can_judge(self) -> Config:
+        """The builtin annotator judges nothing."""
+        if self.synth.verify and (self.verifier or self.vlm).adapter == "builtin":
+            raise ValueError("synth.verify needs a VLM: set verifier.adapter, or vlm.adapter, to another than builtin")
+        return self
 
 
 # What a run costs or how long it takes, but no row: a change of it keeps what was made.
@@ -740,6 +778,5 @@ _VLM_RUN_ONLY = (
     *("batch_size", "threads", "max_refused_share", "prices", "expected_output_tokens", "requests_per_gpu_hour"),
     "base_url",
 )
-RUN_ONLY: dict[str, Any] = {
-    "vlm": {**dict.fromkeys(_VLM_RUN_ONLY, True), "server": dict.fromkeys(_SERVER_RUN_ONLY, True)},
-}
+_COST_ONLY = {**dict.fromkeys(_VLM_RUN_ONLY, True), "server": dict.fromkeys(_SERVER_RUN_ONLY, True)}
+RUN_ONLY: dict[str, Any] = {"vlm": _COST_ONLY, "verifier": _COST_ONLY}

@@ -11,10 +11,12 @@ from pipeline.seed_pool.label_by_vlm import prompt as label_prompt
 from pipeline.seed_pool.taxonomy import load_taxonomy
 from pipeline.synth.annotation import Asking
 from pipeline.synth.guidance import load_guidance
+from pipeline.synth.judging import JUDGES, Case, Judge, judges_of
 from pipeline.synth.prompting import prompt
-from pipeline.synth.task import Given, Segment, Span, Subject, TaskSpec
+from pipeline.synth.task import Example, Given, Segment, Span, Subject, TaskSpec
 from pipeline.synth.tasks import TASKS
 
+ANSWERED = Example("What passes behind the lighthouse?", "A ferry", "A sailing boat")
 NOWHERE = Path()  # no medium is opened
 INTRODUCTION = """\
 # Prompts
@@ -40,6 +42,7 @@ def prompt_page(config: Config) -> str:
     """The page, Markdown. Raises ConfigError on settings of prompts that cannot be used."""
     sections = [INTRODUCTION, f"## label\n\n{_fenced(_label(config))}"]
     sections += [f"## {spec.name}\n\n{_fenced(_prompt(spec, config))}" for spec in TASKS.values()]
+    sections += [f"## {j.template.removesuffix('.jinja')}\n\n{_fenced(_judged(j, config))}" for j in JUDGES]
     return "\n".join([*sections, LEVERS, _fenced(_with_every_lever(config))])
 
 
@@ -63,6 +66,15 @@ def _prompt(spec: TaskSpec, config: Config) -> str:
     guidance = load_guidance([spec], config.synth)[spec.name]
     what, times_s = FILM if spec.document == "moment" else EXAMPLES[spec.medium]
     return prompt(spec, what, config.synth.languages[0], Asking(config.synth, config.seed, guidance), times_s)
+
+
+def _judged(judge: Judge, config: Config) -> str:
+    """The prompt of a judge, for the first task that is put to it."""
+    spec = next(s for s in TASKS.values() if judge in judges_of(s) and (s.query != "medium"))
+    what, times_s = FILM if spec.document == "moment" else EXAMPLES[spec.medium]
+    example = ANSWERED if spec.document == "text" else Example(query_text="a hand that taps bread and listens")
+    case = Case(spec, what, what.segments[0].asset_id, next(iter(spec.task_types)), example, config.seed)
+    return judge.prompt(case, times_s)
 
 
 def _with_every_lever(config: Config) -> str:

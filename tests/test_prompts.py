@@ -6,7 +6,7 @@ from jinja2.exceptions import SecurityError
 
 from pipeline import prompts
 from pipeline.errors import ConfigError
-from pipeline.synth.checks import word_count
+from pipeline.synth.tokens import word_count
 
 
 def test_label_prompt_lists_the_taxonomy():

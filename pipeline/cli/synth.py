@@ -24,7 +24,7 @@ from pipeline.cli.spending import Line, MaxCostOption, MaxHoursOption, MaxTokens
 from pipeline.config import Config
 from pipeline.prompt_page import prompt_page
 from pipeline.report.page import build_report
-from pipeline.synth.recipe import estimates, sample_request, synthesise
+from pipeline.synth.recipe import estimates, estimates_of_verifying, sample_request, synthesise
 from pipeline.synth.recipe import show as rendered
 from pipeline.synth.tasks import TASKS
 
@@ -52,6 +52,9 @@ def run(
     runner: RunnerOption = None,
     media_root: MediaRootOption = None,
     overwrite: OverwriteOption = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Let a VLM judge each example blind (synth.verify); settings: verifier.")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Ask nothing: print what a VLM would cost, and one request.")
     ] = False,
@@ -65,7 +68,9 @@ def run(
 
     Example: synth run --task video_qa --task image_retrieval --language zh,en
     """
-    wanted = settings(config, in_languages(assignments, language), runner)
+    wanted = settings(
+        config, [*in_languages(assignments, language), *(["synth.verify=true"] if verify else [])], runner
+    )
     root = media_root_of(media_root)
     if dry_run:
         _show_costs(out, task, wanted, root)
@@ -87,8 +92,11 @@ def run(
 
 def _show_costs(out: Path, tasks: list[str], wanted: Config, media_root: str | None) -> None:
     """Print what a run would take, and the first request with where its frames can be looked at."""
+    judged = [Line(e.task, e.usage, e.visual_tokens, e.gpu_hours) for e in estimates_of_verifying(out, tasks, wanted)]
+    if judged:
+        print_spending("what verifying would take at most", judged, wanted.judge)
     if wanted.vlm.adapter == "builtin":
-        typer.echo("the builtin annotator asks no VLM: a run costs nothing but its time on this machine")
+        typer.echo("the builtin annotator asks no VLM: it costs nothing but its time on this machine")
         return
     found = estimates(out, tasks, wanted)
     lines = [Line(e.task, e.usage, e.visual_tokens, e.gpu_hours) for e in found]

@@ -31,6 +31,16 @@ class Example:
 
 
 @dataclass(frozen=True)
+class Agreement:
+    """How often a judge agreed with the examples of a task type."""
+
+    task_type: str
+    judged: int
+    agreed: int
+    found: list[tuple[str, int]]  # of the others, by reason
+
+
+@dataclass(frozen=True)
 class TaskView:
     """All that the template shows of one synthesised task."""
 
@@ -41,6 +51,7 @@ class TaskView:
     negatives: int  # explicit ones
     by_type: list[tuple[str, str, int]]  # task type, language, queries; most first
     rejected: list[tuple[str, int]]
+    verified: list[Agreement]  # empty where nothing was verified
     examples: list[Example]
     manifest: Manifest
 
@@ -80,9 +91,18 @@ def _task(folder: Path, manifest: Manifest, thumbs: Thumbnails) -> TaskView:
         negatives=labels[0],
         by_type=sorted(((t, lang, n) for (t, lang), n in types.items()), key=lambda r: (-r[2], r[0], r[1])),
         rejected=sorted(reasons.items(), key=lambda r: (-r[1], r[0])),
+        verified=_verified(folder),
         examples=_examples(folder, rows, manifest, thumbs),
         manifest=manifest,
     )
+
+
+def _verified(folder: Path) -> list[Agreement]:
+    found = read.summary(folder).get("verify") or {}
+    return [
+        Agreement(name, n["judged"], n["agreed"], [(r, c) for r, c in n.items() if r not in ("judged", "agreed") and c])
+        for name, n in found.items()
+    ]
 
 
 def _examples(folder: Path, queries: list[dict[str, Any]], manifest: Manifest, thumbs: Thumbnails) -> list[Example]:

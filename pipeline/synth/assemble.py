@@ -14,6 +14,7 @@ from pipeline.schemas import CORPUS, QUERIES, RELEVANCE, SYNTH_REJECTED, UNDECID
 from pipeline.stage import dead, live
 from pipeline.synth.answers import judge_answers
 from pipeline.synth.drafts import Asked, Judged, Rows, asked, drafts, text_id
+from pipeline.synth.near_duplicates import without_near_duplicates
 from pipeline.synth.subjects import of_medium
 from pipeline.synth.targets import judge_targets
 from pipeline.synth.task import TaskSpec
@@ -41,6 +42,8 @@ def assemble(spec: TaskSpec, checked: pa.Table, assets: pa.Table, settings: Synt
     pool = of_medium(assets, spec)
     written = drafts(spec, live(checked))
     queries, refused = asked(spec, written)
+    queries, alike = without_near_duplicates(spec, queries, settings.checks.near_duplicate_share)
+    refused += alike
     if spec.document == "text":
         corpus = _texts(spec, queries)
         places = {document["doc_id"]: position for position, document in enumerate(corpus)}

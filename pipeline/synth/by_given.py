@@ -11,11 +11,11 @@ from pipeline.models.replies import Refusal
 from pipeline.prompts import LANGUAGES
 from pipeline.stage import PARENT, Resources, Split
 from pipeline.synth.annotation import ADDS, READS, Annotation, result
-from pipeline.synth.checks import word_count
 from pipeline.synth.subjects import subject as subject_of
 from pipeline.synth.subjects import subjects
 from pipeline.synth.task import Example, GivenType, Subject, TaskSpec
 from pipeline.synth.tasks import task
+from pipeline.synth.tokens import word_count
 
 NAME = "given"
 _CODES = {name.lower(): code for code, name in LANGUAGES.items()}

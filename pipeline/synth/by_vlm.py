@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pyarrow as pa
@@ -9,7 +10,7 @@ import pyarrow as pa
 from pipeline.config import SynthSettings
 from pipeline.errors import MediaError
 from pipeline.media.frames import FrameStore
-from pipeline.models.protocols import Request, Usage, Vlm
+from pipeline.models.protocols import Pixels, Request, Usage, Vlm
 from pipeline.models.replies import Answer, Refusal, answers, parse
 from pipeline.models.usage import usage_column
 from pipeline.schemas import USAGE
@@ -76,16 +77,25 @@ def stated(spec: TaskSpec, what: Subject, answer: Answer, settings: SynthSetting
 
 def request(spec: TaskSpec, what: Subject, language: str, settings: Annotation, store: FrameStore) -> Request:
     """The prompt and the frames of all segments, on one clock. Raises MediaError when a medium cannot be read."""
-    sampled = tuple(
+    sampled = sampled_of(what, store)
+    asset_ids = tuple(s.asset_id for s in what.segments)
+    words = prompt(spec, what, language, settings.asking, [p.times_s for p in sampled])
+    return Request(words, on_clock(spec, what, sampled), asset_ids, settings.seed)
+
+
+def sampled_of(what: Subject, store: FrameStore) -> tuple[Pixels, ...]:
+    """The frames of all segments, at times of the file. Raises MediaError when a medium cannot be read."""
+    return tuple(
         store.get(s.asset_id, what.uri, what.medium, s.span and s.span.start_s, s.span and s.span.end_s)
         for s in what.segments
     )
-    asset_ids = tuple(s.asset_id for s in what.segments)
-    words = prompt(spec, what, language, settings.asking, [p.times_s for p in sampled])
-    pixels = tuple(
+
+
+def on_clock(spec: TaskSpec, what: Subject, sampled: Sequence[Pixels]) -> tuple[Pixels, ...]:
+    """The frames of all segments, at times as the prompt states them."""
+    return tuple(
         replace(p, times_s=tuple(clocked(spec, s, p.times_s))) for s, p in zip(what.segments, sampled, strict=True)
     )
-    return Request(words, pixels, asset_ids, settings.seed)
 
 
 def _segment(what: Subject, span: Span | None) -> Segment:

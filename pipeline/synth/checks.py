@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
 
 import pyarrow as pa
 
-from pipeline.config import SynthSettings
+from pipeline.config import CheckSettings, SynthSettings
 from pipeline.models.replies import Refusal
 from pipeline.stage import Resources, Stage, rejects
 from pipeline.synth.annotation import written
+from pipeline.synth.repetition import copied, degenerate
 from pipeline.synth.subjects import subject
 from pipeline.synth.task import Example, Span, Subject, TaskSpec
 from pipeline.synth.tasks import task
+from pipeline.synth.tokens import UNSPACED, script, word_count
 from pipeline.text import normalised
 
 NAME = "check"
-READS = ("response", "given", "language", "uri", "media", "duration_s", "segments")
+READS = ("response", "holds", "given", "language", "uri", "media", "duration_s", "segments")
 TOLERANCE_S = 0.05  # times that a model copies from its prompt are rounded
 
 # Unicode name prefixes of the letters a language is written in; any other is written in Latin.
@@ -38,7 +38,6 @@ SCRIPTS = {
     "uk": ("CYRILLIC",),
     "zh": ("CJK",),
 }
-UNSPACED = ("CJK", "HIRAGANA", "KATAKANA", "THAI")  # scripts that put no space between words
 
 
 @dataclass(frozen=True)
@@ -60,10 +59,15 @@ def check_examples(table: pa.Table, settings: Checking) -> pa.Table:
     limit = min(spec.max_description_words, settings.synth.max_description_words)
     verdicts: list[Refusal | None] = []
     for row in table.to_pylist():
-        description, example = written(spec, row)
-        if settings.synth.describe == "once":  # the seed pool's, in its own language
-            description = ""
+        source, example = written(spec, row)
+        description = "" if settings.synth.describe == "once" else source  # the seed pool's is in its own language
         found = broken_rule(spec, description, example, row["language"], limit)
+        if row["given"] is None and row["holds"] is None:  # a VLM wrote it
+            found = (
+                found
+                or badly_written(description, example, settings.synth.checks)
+                or (copied(source, example.query_text, settings.synth.checks) if spec.query == "text" else None)
+            )
         verdicts.append(found or wrong_span(example, subject(row), settings.synth.min_gap_s))
     return pa.table({"reject": rejects(NAME, verdicts)})
 
@@ -87,10 +91,29 @@ def broken_rule(spec: TaskSpec, description: str, example: Example, language: st
     return next((f for f in found if f), None)
 
 
-def word_count(text: str) -> int:
-    """Words between spaces; each character of a script without spaces counts as one."""
-    unspaced = sum(1 for c in text if _script(c) in UNSPACED)
-    return unspaced + len("".join(" " if _script(c) in UNSPACED else c for c in text).split())
+def badly_written(description: str, example: Example, limits: CheckSettings) -> Refusal | None:
+    """The first rule about its writing that an example of a VLM breaks; people may repeat themselves, and the builtin
+    annotator has few words."""
+    texts = {
+        "description": description,
+        "query": example.query_text,
+        "right text": example.positive_text,
+        "wrong text": example.negative_text,
+    }
+    return wordy(example, limits) or degenerate(texts, limits)
+
+
+def wordy(example: Example, limits: CheckSettings) -> Refusal | None:
+    """A text with more words than the prompts ask for."""
+    for reason, text, limit in (
+        ("query_too_long", example.query_text, limits.max_query_words),
+        ("answer_too_long", example.positive_text, limits.max_answer_words),
+        ("answer_too_long", example.negative_text, limits.max_answer_words),
+    ):
+        count = word_count(text or "")
+        if count > limit:
+            return reason, f"{count} words, limit {limit}"
+    return None
 
 
 def description_too_long(description: str, limit: int) -> Refusal | None:
@@ -130,7 +153,7 @@ def answer_in_question(example: Example) -> Refusal | None:
     if example.query_text is None or example.positive_text is None:
         return None
     question, answer = normalised(example.query_text), normalised(example.positive_text)
-    edge = "" if any(_script(c) in UNSPACED for c in answer) else r"\b"
+    edge = "" if any(script(c) in UNSPACED for c in answer) else r"\b"
     # \b needs a word character at the edge; an answer such as "C++" has none there.
     before, after = (edge if c.isalnum() else "" for c in (answer[:1], answer[-1:]))
     if answer and re.search(f"{before}{re.escape(answer)}{after}", question):
@@ -146,7 +169,7 @@ def wrong_language(texts: Iterable[str], language: str) -> Refusal | None:
     scripts = SCRIPTS.get(language, ("LATIN",))
     for text in texts:
         letters = [c for c in text if c.isalpha()]
-        fitting = sum(1 for c in letters if _script(c) in scripts)
+        fitting = sum(1 for c in letters if script(c) in scripts)
         if letters and fitting * 2 < len(letters):
             return "wrong_language", f"{fitting} of {len(letters)} letters are {'/'.join(scripts)}, language {language}"
     return None
@@ -175,9 +198,3 @@ def wrong_span(example: Example, what: Subject, min_gap_s: float) -> Refusal | N
 
 def _inside(span: Span, segment: Span) -> bool:
     return segment.start_s - TOLERANCE_S <= span.start_s and span.end_s <= segment.end_s + TOLERANCE_S
-
-
-@cache
-def _script(character: str) -> str:
-    """First word of a character's Unicode name: LATIN, CJK, ..."""
-    return unicodedata.name(character, "").split(" ")[0].split("-")[0]

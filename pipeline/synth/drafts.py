@@ -38,10 +38,12 @@ class Draft:
 
 @dataclass(frozen=True)
 class Asked:
-    """A query and the drafts that ask it: the first gives it its words, the others repeat it."""
+    """A query and the drafts that ask it: the first gives it its words, the others repeat it. `near`: drafts that
+    ask nearly the same; their assets are neither right nor wrong for it."""
 
     query_id: str
     drafts: tuple[Draft, ...]
+    near: tuple[Draft, ...] = ()
 
     @property
     def first(self) -> Draft:

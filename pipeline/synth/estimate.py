@@ -24,9 +24,10 @@ from pipeline.models.visual_tokens import (
     video_tokens,
 )
 from pipeline.synth.annotation import Asking, Guidance
+from pipeline.synth.judging import Case, judges_of
 from pipeline.synth.prompting import prompt
 from pipeline.synth.subjects import of_medium, subject, subjects
-from pipeline.synth.task import Segment, TaskSpec
+from pipeline.synth.task import Example, Segment, TaskSpec
 
 _RENDERED = 1_000  # prompts whose words are counted; the others are taken to be like them
 
@@ -63,9 +64,39 @@ def estimate(spec: TaskSpec, assets: pa.Table, config: Config, guidance: Guidanc
         spec.name,
         len(rows),
         _text_tokens(spec, rows, config, guidance),
-        _visual_tokens(of_medium(assets, spec), config) * len(config.synth.languages),
+        _visual_tokens(of_medium(assets, spec), config, config.vlm) * len(config.synth.languages),
         round(len(rows) * (config.vlm.expected_output_tokens if known is None else known)),
         None if rate is None else len(rows) / rate,
+    )
+
+
+def estimate_verifying(spec: TaskSpec, assets: pa.Table, config: Config) -> Estimate:
+    """What judging a task would take at most: as if every subject gave an example that no earlier check rejects.
+
+    Of the texts that are judged nothing is known yet: as long as a prompt may ask for.
+    """
+    rows = subjects(assets, spec, config.synth.languages)
+    judges, limits, judge = judges_of(spec), config.synth.checks, config.judge
+    requests = len(rows) * len(judges)
+    looks = sum(j.sees for j in judges) * len(config.synth.languages)
+    query = None if spec.query == "medium" else " ".join(["word"] * limits.max_query_words)
+    answer = " ".join(["word"] * limits.max_answer_words) if spec.document == "text" else None
+    count, step = token_counter(judge.model), max(1, -(-len(rows) // _RENDERED))
+    words, sampled = 0, rows.take(pa.array(range(0, len(rows), step), pa.int64())).to_pylist()
+    for row in sampled:
+        what = subject(row)
+        times_s = [_times_s(segment, what.duration_s, config.frames) for segment in what.segments]
+        example = Example(query, answer, answer)
+        case = Case(spec, what, what.segments[0].asset_id, next(iter(spec.task_types)), example, config.seed)
+        words += sum(count(j.prompt(case, times_s)) for j in judges)
+    rate = judge.requests_per_gpu_hour
+    return Estimate(
+        spec.name,
+        requests,
+        round(words * len(rows) / len(sampled)) if sampled else 0,
+        _visual_tokens(of_medium(assets, spec), config, judge) * looks,
+        requests * judge.expected_output_tokens,
+        None if rate is None else requests / rate,
     )
 
 
@@ -91,19 +122,19 @@ def _times_s(segment: Segment, duration_s: float | None, frames: FrameSettings) 
     return [start + i * (end - start) / count for i in range(count)]
 
 
-def _visual_tokens(assets: pa.Table, config: Config) -> int:
-    limits = pixel_limits(config.vlm.model)
+def _visual_tokens(assets: pa.Table, config: Config, vlm: VlmSettings) -> int:
+    limits = pixel_limits(vlm.model)
     columns: Sequence[str] = ("media", "width_px", "height_px", "fingerprints")
-    return sum(_of_asset(row, config, limits) for row in assets.select(columns).to_pylist())
+    return sum(_of_asset(row, config, vlm, limits) for row in assets.select(columns).to_pylist())
 
 
-def _of_asset(row: dict[str, Any], config: Config, limits: PixelLimits) -> int:
+def _of_asset(row: dict[str, Any], config: Config, vlm: VlmSettings, limits: PixelLimits) -> int:
     """Tokens of the sampled frames; a frame has one perceptual hash."""
     width, height = fit(row["width_px"], row["height_px"], config.frames.max_side_px)
     frames = len(row["fingerprints"])
     if row["media"] == "video":
         width, height = within(width, height, frames, config.frames.max_video_pixels)
-    if row["media"] == "image" or not sends_videos(config.vlm):
+    if row["media"] == "image" or not sends_videos(vlm):
         return frames * (image_tokens(width, height, limits) + MARKS)
     times = -(-frames // FRAMES_A_TOKEN) * (TIME_TOKENS + MARKS)
     return video_tokens(width, height, frames, limits) + times

@@ -12,7 +12,7 @@ from pipeline.config_file import read_mapping
 from pipeline.errors import ConfigError
 from pipeline.prompts import LANGUAGES
 from pipeline.synth.annotation import Guidance
-from pipeline.synth.checks import broken_rule, wrong_span
+from pipeline.synth.checks import badly_written, broken_rule, wrong_span
 from pipeline.synth.draws import check_type_weights
 from pipeline.synth.task import Response, Segment, Subject, TaskSpec
 from pipeline.synth.tasks import TASKS
@@ -107,6 +107,7 @@ def _example(
     spans = [span for span in (example.span, example.irrelevant_span) if span]
     place = Subject("", spec.medium, None, tuple(Segment("", span, "", "", None) for span in spans))
     broken = broken_rule(spec, response.description, example, language, limit)
+    broken = broken or badly_written(response.description, example, settings.checks)
     if broken := broken or wrong_span(example, place, settings.min_gap_s):
         raise ConfigError(f"{where} would be rejected itself: {broken[0]}, {broken[1]}")
     return response.model_dump()

@@ -11,10 +11,6 @@ from pipeline.synth.draws import assigned_type, persona
 from pipeline.synth.task import Segment, Subject, TaskSpec
 from pipeline.text import shown_caption
 
-# Asked for; `task.MAX_ANSWER_CHARS` and `MAX_QUERY_CHARS` leave room for long words.
-ANSWER_WORDS = 30
-QUERY_WORDS = 40
-
 
 def prompt(spec: TaskSpec, what: Subject, language: str, asking: Asking, times_s: Sequence[Sequence[float]]) -> str:
     """Render the task's template: first what is the same for all subjects, then what differs.
@@ -33,8 +29,8 @@ def prompt(spec: TaskSpec, what: Subject, language: str, asking: Asking, times_s
         describe=synth.describe,
         assigned=wanted is not None,
         max_words=min(spec.max_description_words, synth.max_description_words),
-        answer_words=ANSWER_WORDS,
-        query_words=QUERY_WORDS,
+        answer_words=synth.checks.max_answer_words,
+        query_words=synth.checks.max_query_words,
         min_gap_s=synth.min_gap_s,
         task_types=spec.task_types,
         abstract=[name for name, kind in spec.task_types.items() if kind.abstract] if guidance.personas else [],
@@ -42,7 +38,7 @@ def prompt(spec: TaskSpec, what: Subject, language: str, asking: Asking, times_s
         keys=list(spec.reply(synth).model_fields),
         wanted=wanted,
         persona=persona(guidance.personas, asset_id, asking.seed) if may_be_abstract else None,
-        clips=[] if spec.medium == "image" else _clips(spec, what, times_s),
+        clips=[] if spec.medium == "image" else clips_of(spec, what, times_s),
         known=_known(spec, what),
     )
 
@@ -61,7 +57,7 @@ class _Worked:
 
 
 @dataclass(frozen=True)
-class _Clip:
+class Clip:
     """When the frames of a segment are shown, in seconds as the prompt writes them."""
 
     start: str
@@ -78,13 +74,13 @@ def clocked(spec: TaskSpec, segment: Segment, times_s: Sequence[float]) -> list[
     return [max(t - origin, 0.0) for t in times_s]
 
 
-def _clips(spec: TaskSpec, what: Subject, times_s: Sequence[Sequence[float]]) -> list[_Clip]:
+def clips_of(spec: TaskSpec, what: Subject, times_s: Sequence[Sequence[float]]) -> list[Clip]:
     """Of each segment of a video."""
     clips = []
     for segment, times in zip(what.segments, times_s, strict=True):
         start, end = segment.span or (0.0, what.duration_s or max(times))
         shown = [f"{t:.1f}" for t in clocked(spec, segment, times)]
-        clips.append(_Clip(f"{start:.2f}", f"{end:.2f}", f"{end - start:.1f}", shown))
+        clips.append(Clip(f"{start:.2f}", f"{end:.2f}", f"{end - start:.1f}", shown))
     return clips
 
 

@@ -33,11 +33,14 @@ from pipeline.synth.by_facts import by_facts
 from pipeline.synth.by_given import by_given, given_subjects
 from pipeline.synth.by_vlm import by_vlm, request
 from pipeline.synth.checks import Checking, checking
-from pipeline.synth.estimate import Estimate, estimate
+from pipeline.synth.estimate import Estimate, estimate, estimate_verifying
 from pipeline.synth.guidance import load_guidance
+from pipeline.synth.judging import judges_of
+from pipeline.synth.measured import measuring_claims
 from pipeline.synth.subjects import subject, subjects
 from pipeline.synth.task import TaskSpec
 from pipeline.synth.tasks import chosen, task
+from pipeline.synth.verify import agreement, verifying
 
 DATASETS = {
     "queries": QUERIES,
@@ -114,6 +117,7 @@ class _Made:
 
     counts: list[Counts]
     usage: Usage | None  # None where no VLM was asked
+    agreement: dict[str, dict[str, int]] | None  # by task type; None where nothing was verified
 
 
 @dataclass(frozen=True)
@@ -134,13 +138,15 @@ def _synthesise(spec: TaskSpec, assets: pa.Table, out: Path, job: _Job, origin: 
         by_facts(annotation) if vlm.adapter == "builtin" else by_vlm(annotation, ModelRef("vlm", vlm), vlm.batch_size)
     )
     check = checking(Checking(spec.name, config.synth))
+    looked = _looking(annotation, config)
     finished = work / f"synth_{spec.name}-{origin.key}"
     given = work / f"given_{spec.name}-{origin.key}"
     if origin.overwrite:
         forget(finished)
         forget(given)
     asked = subjects(assets, spec, config.synth.languages)
-    checked, made = _checked(job, [annotate, check], asked, finished)
+    checked, made = _checked(job, [annotate, check, *looked], asked, finished)
+    agreed = agreement(checked) if looked else None
     told = given_subjects(assets, spec, config.synth.languages)
     if config.synth.given and len(told):
         theirs, counted = _checked(job, [by_given(annotation), check], told, given)
@@ -152,10 +158,21 @@ def _synthesise(spec: TaskSpec, assets: pa.Table, out: Path, job: _Job, origin: 
     examples = len(live(checked))
     made.append(Counts(ASSEMBLE, examples, examples, _reasons(data.rejected), round(time.perf_counter() - began, 3)))
     used = total_usage(checked.column(USAGE.name)) if USAGE.name in checked.column_names else None
-    _write(spec, data, folder, work, config, origin, _Made(made, used))
+    _write(spec, data, folder, work, config, origin, _Made(made, used, agreed))
     forget(finished)
     forget(given)
     return Synthesised(spec.name, folder, len(data.queries), len(data.rejected), made, reused=False, usage=used)
+
+
+def _looking(annotation: Annotation, config: Config) -> list[Step]:
+    """The stages that look at the media once more."""
+    if not config.synth.verify:
+        return []
+    paid = config.vlm.adapter != "builtin"
+    return [
+        measuring_claims(annotation),
+        verifying(annotation, ModelRef("vlm", config.judge), config.judge.batch_size, paid),
+    ]
 
 
 def _checked(job: _Job, stages: Sequence[Step], asked: pa.Table, finished: Path) -> tuple[pa.Table, list[Counts]]:
@@ -174,10 +191,20 @@ def estimates(out: Path, tasks: Sequence[str], config: Config) -> list[Estimate]
     return [estimate(spec, assets, config, guidance[spec.name], _earlier(out / "synth" / spec.name)) for spec in specs]
 
 
+def estimates_of_verifying(out: Path, tasks: Sequence[str], config: Config) -> list[Estimate]:
+    """What verifying each task would take at most; nothing where the settings do not ask for it."""
+    if not config.synth.verify:
+        return []
+    _pool_manifest(out)
+    assets = _assets(out)
+    return [estimate_verifying(spec, assets, config) for spec in chosen(tasks)]
+
+
 def _earlier(folder: Path) -> Usage | None:
     """What an earlier run of a task has cost."""
     path = folder / "summary.json"
-    used = json.loads(path.read_text(encoding="utf-8")).get("usage") if path.is_file() else None
+    summary = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    used = None if "verify" in summary else summary.get("usage")  # a judge's replies are of another length
     return None if used is None else Usage(**used)
 
 
@@ -249,12 +276,14 @@ def _fingerprint(spec: TaskSpec, config: Config, guidance: Guidance, pool: str, 
     """Names the pool, where its media are, the prompt with what files add to it, this room's code and the settings."""
     # The pool decided which media there are; how they are fetched changes none of its rows.
     ignored = {**RUN_ONLY, "frames": {"fetch"}}
-    settings = config.model_dump(mode="json", include={"seed", "synth", "frames", "vlm"}, exclude=ignored)
+    named = {"seed", "synth", "frames", "vlm", "verifier"}
+    settings = config.model_dump(mode="json", include=named, exclude=ignored)
+    judged = [judge.template for judge in judges_of(spec)] if config.synth.verify else []
     return fingerprint(
         task=spec.name,
         pool=pool,
         root=root,
-        prompt=prompt_hash(spec.template),
+        prompt=[prompt_hash(name) for name in [spec.template, *judged]],
         guidance=asdict(guidance),
         code=code_of("pipeline.synth"),
         config=settings,
@@ -306,5 +335,6 @@ def _summary(spec: TaskSpec, data: Assembled, made: _Made) -> dict[str, Any]:
         "by_task_type": {name: by_type[name] for name in spec.types_of(by_type)},
         "by_reason": dict(sorted(Counter(data.rejected.column("reason").to_pylist()).items())),
         "counts": [asdict(c) for c in made.counts],
+        **({} if made.agreement is None else {"verify": made.agreement}),
         **({} if made.usage is None else {"usage": asdict(made.usage)}),
     }

@@ -18,7 +18,8 @@ def judge_targets(queries: Sequence[Asked], assets: pa.Table, settings: SynthSet
 
     Right: the own assets of the drafts that ask it (for a moment, the segments that cover its
     span) and every other asset of which their claims hold. Wrong: for a moment, the segments that
-    cover the first draft's irrelevant span. Undecided: assets of which the claims stay open.
+    cover the first draft's irrelevant span. Undecided: assets of which the claims stay
+    open, and those of drafts that ask nearly the same.
     """
     facts, places = PoolFacts(assets, settings.facts), _Places(assets)
     result: list[Judged] = []
@@ -29,6 +30,8 @@ def judge_targets(queries: Sequence[Asked], assets: pa.Table, settings: SynthSet
         own, *others = (places.right(d) for d in query.drafts)
         right = distinct([own, *holding, *others])
         open_ = np.any([v == OPEN for v in verdicts], axis=0) if verdicts else np.zeros(len(assets), bool)
+        for draft in query.near:
+            open_[places.right(draft)] = True
         open_[right] = False
         wrong = np.setdiff1d(places.wrong(query.first, settings.min_gap_s), right)
         result.append(Judged(right, wrong[~open_[wrong]], np.flatnonzero(open_)))

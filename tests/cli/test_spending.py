@@ -104,3 +104,14 @@ def test_the_table_adds_up_and_has_a_dash_for_what_is_not_known(capsys: pytest.C
         "video_qa 3 0 2,000 1,500 30 - -",
         "all 5 1 3,000 2,200 50 - -",
     ]
+
+
+def test_verifying_is_estimated_and_the_report_shows_how_often_the_judge_agreed(media: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    build(media, out)
+    code, said = run(*synth(out, "--verify", "--dry-run"))
+    assert code == 0, said
+    assert "what verifying would take at most" in said
+    code, said = run(*synth(out, "--verify"))
+    assert code == 0, said
+    assert "Agreement of the judge" in (out / "report.html").read_text(encoding="utf-8")

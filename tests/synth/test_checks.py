@@ -3,10 +3,11 @@ import pytest
 
 from pipeline.config import SynthSettings
 from pipeline.synth import checks
-from pipeline.synth.checks import Checking, check_examples, word_count
+from pipeline.synth.checks import Checking, check_examples
 from pipeline.synth.subjects import subjects
 from pipeline.synth.task import Example, Span
 from pipeline.synth.tasks import TASKS
+from pipeline.synth.tokens import word_count
 from tests.synth.samples import asset, clip, pool
 
 CLIPS = (clip("a", "f", 0.0, 4.0), clip("b", "f", 4.0, 10.0), clip("c", "f", 12.0, 20.0))
@@ -20,6 +21,7 @@ def verdict(name, language="en", **keys):
     response = spec.response.model_validate({"description": "ok", "task_type": next(iter(spec.task_types)), **keys})
     table = table.append_column("response", [[response.model_dump_json()]])
     table = table.append_column("given", pa.nulls(1, pa.string()))
+    table = table.append_column("holds", pa.nulls(1, pa.string()))
     settings = SynthSettings(min_gap_s=1.0, max_description_words=6)
     reject = check_examples(table, Checking(name, settings)).column("reject").to_pylist()[0]
     return reject and reject["reason"]

@@ -69,3 +69,12 @@ def test_worked_examples_and_times_of_frames_count_as_words():
     long, short = (pool(clip("v", "f", 0, end) | SIZE | {"fingerprints": [1]}) for end in (40, 4))
     long, short = (estimate(TASKS["video_qa"], film, config(), None).text_tokens for film in (long, short))
     assert long - short >= 36 * len(", 1.0") // 4  # 36 frames more to name
+
+
+def test_verifying_asks_of_each_possible_example_all_that_its_task_has_to_ask():
+    assets = pool(asset("a") | SIZE | {"fingerprints": [1]}, asset("b") | SIZE | {"fingerprints": [2]})
+    found = module.estimate_verifying(TASKS["image_qa"], assets, config(expected_output_tokens=50))
+    # a request with the picture and one without it
+    assert (found.requests, found.visual_tokens, found.output_tokens) == (4, 2 * (360 + 2), 200)
+    assert module.estimate_verifying(TASKS["image_retrieval"], assets, config()).requests == 2
+    assert module.estimate_verifying(TASKS["video_qa"], assets, config()).usage == Usage()
