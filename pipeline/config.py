@@ -570,7 +570,7 @@ class ServerSettings(Settings):
     max_failures_in_row: int = Field(10, ge=1)
     """When so many requests fail one after the other, all attempts of each, the run stops."""
     max_reply_bytes: int = Field(1_000_000, ge=1024)
-    """Of a response no more is read; what is longer counts as cut off."""
+    """Of a response no more is read; what is longer is no reply."""
     json_mode: Literal["auto", "json_schema", "guided_json", "json_schema_bare", "json_object", "prompt"] = "auto"
     """How a reply is held to JSON; auto finds the first of these that the server heeds. `json_schema_bare` leaves
     lengths and ranges to the parser; `prompt` leaves all to it."""
@@ -637,6 +637,11 @@ class VlmSettings(AnyModel):
         if parts.username or parts.password or parts.query or parts.fragment:
             raise ValueError("it holds more than a place; a key goes into the variable that server.api_key_env names")
         return url
+
+    def with_half(self) -> VlmSettings:
+        """With half of the requests in flight."""
+        half = self.server.model_copy(update={"concurrency": self.server.concurrency // 2})
+        return self.model_copy(update={"server": half})
 
     @property
     def concurrent_batches(self) -> int:
@@ -743,6 +748,16 @@ class Config(Settings):
         """The VLM that verifies, as one worker loads it."""
         return self._of_a_worker(self.verifier or self.vlm)
 
+    @property
+    def at_once(self) -> Config:
+        """With half of a server's places for the annotator and half for the judge, where both ask it at the same time:
+        the stages of Ray stream, those of the local runner take turns."""
+        judge = self.verifier or self.vlm
+        served = self.vlm.adapter == judge.adapter == "openai" and self.vlm.base_url == judge.base_url
+        if not (self.synth.verify and served) or self.runner.kind == "local":
+            return self
+        return self.model_copy(update={"vlm": self.vlm.with_half(), "verifier": judge.with_half()})
+
     def _of_a_worker(self, vlm: VlmSettings) -> VlmSettings:
         """With a worker's share of the server's concurrency, so that all workers together keep to it. The local runner
         has one copy and makes one call at a time, which then holds that many rows.
@@ -770,10 +785,7 @@ class Config(Settings):
 
 
 # What a run costs or how long it takes, but no row: a change of it keeps what was made.
-_SERVER_RUN_ONLY = (
-    *("api_key_env", "concurrency", "timeout_s", "max_attempts", "retry_wait_s", "max_wait_s"),
-    "max_failures_in_row",
-)
+_SERVER_RUN_ONLY = ("api_key_env", "concurrency", "retry_wait_s", "max_wait_s", "max_failures_in_row")
 _VLM_RUN_ONLY = (
     *("batch_size", "threads", "max_refused_share", "prices", "expected_output_tokens", "requests_per_gpu_hour"),
     "base_url",

@@ -133,12 +133,13 @@ class _Job:
 def _synthesise(spec: TaskSpec, assets: pa.Table, out: Path, job: _Job, origin: _Origin) -> Synthesised:
     config, work, folder = job.config, out / ".work", out / "synth" / spec.name
     annotation = _annotation(spec, out, config, origin.media_root, origin.guidance)
-    vlm = config.annotator
+    asking = config.at_once
+    vlm = asking.annotator
     annotate = (
         by_facts(annotation) if vlm.adapter == "builtin" else by_vlm(annotation, ModelRef("vlm", vlm), vlm.batch_size)
     )
     check = checking(Checking(spec.name, config.synth))
-    looked = _looking(annotation, config)
+    looked = _looking(annotation, asking)
     finished = work / f"synth_{spec.name}-{origin.key}"
     given = work / f"given_{spec.name}-{origin.key}"
     if origin.overwrite:

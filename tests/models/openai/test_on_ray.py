@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 import pytest
 
-from pipeline.config import Config, RunnerSettings
+from pipeline.config import Config, RunnerSettings, SynthSettings
 from pipeline.errors import ConfigError
 from pipeline.runners.ray import RayRunner
 from pipeline.stage import ModelRef, numbered
@@ -78,3 +78,12 @@ def test_more_workers_than_places_are_an_error_that_names_both() -> None:
 def test_other_adapters_are_loaded_as_they_are_set() -> None:
     assert Config().annotator == Config().vlm
     assert ModelRef("vlm", Config().vlm).calls == 1
+
+
+def test_annotator_and_judge_of_one_server_share_its_places() -> None:
+    both = config("http://127.0.0.1:1/v1").model_copy(update={"synth": SynthSettings(verify=True)})
+    assert (both.at_once.annotator.server.concurrency, both.at_once.judge.server.concurrency) == (1, 1)
+    assert (both.annotator.server.concurrency, both.judge.server.concurrency) == (3, 3)
+    other = both.vlm.model_copy(update={"base_url": "http://127.0.0.1:2/v1"})
+    apart = both.model_copy(update={"verifier": other}).at_once
+    assert (apart.annotator.server.concurrency, apart.judge.server.concurrency) == (3, 3)
