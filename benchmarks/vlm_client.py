@@ -5,8 +5,8 @@
 
 The same question with the same picture goes to the same server process from: the client library alone; our
 adapter alone; the synth stage with the plain runner; the same on Ray with two workers, as `synth run` does it
-(prompts rendered, frames read, replies parsed, rows written). A peer runs where its own environment's PYTHON is
-named. Each is a process of its own. The rate is by the server's clock, from the first request to the last, so
+(prompts rendered, frames read, replies cached and parsed, rows written). A peer runs where its own environment's
+PYTHON is named. Each is a process of its own. The rate is by the server's clock, from the first request to the last, so
 that no start counts; memory is the peak of the proportional set size of all processes of a client, Ray's own
 too; CPU is of the client's processes between those two requests.
 """
@@ -17,6 +17,7 @@ import argparse
 import asyncio
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -44,6 +45,7 @@ from pipeline.runners.local import LocalRunner
 from pipeline.runners.ray import RayRunner
 from pipeline.schemas import ASSETS
 from pipeline.stage import ModelRef, Runner, live
+from pipeline.store.reply_cache.cached_vlm import REPLIES
 from pipeline.store.resume import chunked, resumable_map
 from pipeline.synth.annotation import Annotation
 from pipeline.synth.by_vlm import by_vlm, request
@@ -196,7 +198,8 @@ def by_adapter(url: str, folder: Path, count: int, concurrency: int) -> None:
 
 
 def by_stage(url: str, folder: Path, count: int, concurrency: int, kind: str) -> None:
-    """The stage, on a runner, into working shards."""
+    """The stage, on a runner, into a reply cache and working shards."""
+    shutil.rmtree(folder / "cache" / REPLIES, ignore_errors=True)  # of the runner before
     settings = config(url, concurrency, kind)
     run: Runner = LocalRunner(settings.runner) if kind == "local" else RayRunner(settings.runner)
     annotation = Annotation(TASK.name, settings.synth, settings.frames, folder / "cache", folder, 0)

@@ -26,12 +26,13 @@ from tests.runners.steps import Silent
 from tests.synth.samples import asset, pool
 
 WORK = "annotated-1"
+CONCURRENCY = 48
 
 
 def config(url: str) -> Config:
     server = {
         "json_mode": "json_schema",
-        "concurrency": 48,
+        "concurrency": CONCURRENCY,
         "timeout_s": 1.5,
         "max_attempts": MAX_ATTEMPTS,
         "retry_wait_s": 0.02,

@@ -38,14 +38,15 @@ def reply_of(data: bytes, max_bytes: int, in_prompt: bool) -> Reply:
     """The first choice of a chat completion.
 
     in_prompt: nothing but the prompt asked for JSON; then a code fence around the whole of a reply is no part of it.
-    What is longer than `max_bytes` was cut off there (`length`); what is no chat completion in UTF-8 is `garbled`.
+    What is longer than `max_bytes`, or no chat completion in UTF-8, is `garbled`.
     """
+    shown = data[:_SHOWN_BYTES].decode("utf-8", "replace")
     if len(data) > max_bytes:
-        return Reply(data.decode("utf-8", "replace"), "length")
+        return Reply(f"it is longer than {max_bytes} bytes: {shown}", "garbled")
     try:
         completion = _Completion.model_validate_json(data)
     except ValidationError:
-        return Reply(data[:_SHOWN_BYTES].decode("utf-8", "replace"), "garbled")
+        return Reply(shown, "garbled")
     usage = usage_of(completion.usage)
     choice = completion.choices[0]
     if choice.message.refusal:

@@ -103,8 +103,11 @@ class OpenAiVlm:
 
 
 def fingerprint(settings: VlmSettings) -> str:
-    """Names what replies depend on: the model's name and all settings but those of the run and the server's place."""
-    said = settings.model_dump(mode="json", exclude=RUN_ONLY["vlm"])
+    """Names what replies depend on: the model's name and all settings but those of the run, the server's place, and
+    how patiently it is asked, which decides whether a row has a reply but not what it says."""
+    patience = dict.fromkeys(("timeout_s", "max_attempts"), True)
+    run_only = {**RUN_ONLY["vlm"], "server": {**RUN_ONLY["vlm"]["server"], **patience}}
+    said = settings.model_dump(mode="json", exclude=run_only)
     return f"openai:{hashlib.sha256(json.dumps([VERSION, said], sort_keys=True).encode()).hexdigest()[:16]}"
 
 

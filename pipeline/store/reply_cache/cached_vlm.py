@@ -94,10 +94,10 @@ def request_key(fingerprint: str, schema: dict[str, Any], request: Request) -> s
 
 
 def _worth_keeping(reply: Reply) -> bool:
-    """Whether the model answered. An `error` is no answer: it may be gone tomorrow, and most cost nothing. A reply
-    that is cut off, held back or malformed was paid for, and the same seed would give it again: `replies.answers`
-    tries another one."""
-    return reply.finish_reason != "error"
+    """Whether the model answered. An `error`, or what is `garbled` on the way, is no answer: it may be gone tomorrow,
+    and most cost nothing. A reply that is cut off, held back or malformed was paid for, and the same seed would give
+    it again: `replies.answers` tries another one."""
+    return reply.finish_reason not in ("error", "garbled")
 
 
 def _free(reply: Reply) -> Reply:

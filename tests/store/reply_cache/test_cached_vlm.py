@@ -108,7 +108,7 @@ def test_keys_do_not_change_from_one_version_to_the_next() -> None:
 
 
 def test_an_error_is_asked_again_and_every_answer_is_kept(tmp_path: Path) -> None:
-    for reason, times in (("error", 2), ("stop", 1), ("length", 1), ("content_filter", 1)):
+    for reason, times in (("error", 2), ("garbled", 2), ("stop", 1), ("length", 1), ("content_filter", 1)):
         vlm = Asked(reason)
         for _ in range(2):
             replies = CachedVlm(vlm, ReplyLog(tmp_path / reason)).generate(ABC, SCHEMA)
