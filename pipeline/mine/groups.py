@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pipeline.config import GuardSettings
 from pipeline.mine.ragged import Bools, Ints, Ragged, spread
-from pipeline.mine.recall import pair_scores
+from pipeline.mine.top_k import pair_scores
 from pipeline.models.protocols import Vectors
 
 AXES = 63  # dimensions of the bound by which pairs of vectors are sifted

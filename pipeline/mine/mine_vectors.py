@@ -11,8 +11,9 @@ from pipeline.config import Calibration, MineSettings
 from pipeline.mine.guards import Guards
 from pipeline.mine.judgements import Judgements
 from pipeline.mine.ragged import Ints, Ragged
-from pipeline.mine.recall import Scores, TopK, pair_scores, recall
+from pipeline.mine.recall import recall
 from pipeline.mine.refine import FREE, Candidates, Judged, Refined, Rule, refine
+from pipeline.mine.top_k import Scores, TopK, pair_scores
 from pipeline.models.calibrate import apply
 from pipeline.models.protocols import Vectors
 from pipeline.stage import Runner
@@ -70,7 +71,7 @@ def mine_vectors(
     """
     for name, vectors in (("query", data.queries), ("document", data.corpus)):
         check_vectors(name, vectors)
-    found = recall(run, data.queries, data.corpus, settings.top_k, settings.query_block)
+    found = recall(run, data.queries, data.corpus, settings.top_k)
     blocks = [_mine_block(data, b, found, judgements, guards, settings, calibration) for b in _blocks(data, settings)]
     return _concatenated(blocks)
 
