@@ -436,8 +436,8 @@ class MineSettings(Settings):
     """Documents recalled a query."""
     negatives: int = Field(15, ge=0, le=1000)
     """Hard negatives kept a query at most, hardest first."""
-    query_block: int = Field(4096, ge=1)
-    """Queries searched at once."""
+    query_block: int = Field(16_384, ge=1)
+    """Queries searched at once: sets the memory of mining, changes no result."""
     guards: GuardSettings = GuardSettings()
 
 

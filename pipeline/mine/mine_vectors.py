@@ -20,6 +20,7 @@ from pipeline.stage import Runner
 
 BINS = 40  # of the score histograms, over -1..1
 LENGTH_TOLERANCE = 1e-3
+CHECKED_AT_ONCE = 16_384
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class SubDataset:
     tables; row i of `queries` is query `query_rows[i]`, likewise the corpus."""
 
     queries: Vectors  # [Q, dim], of length 1
-    corpus: Vectors  # [N, dim], of length 1
+    corpus: Vectors  # [N, dim], of length 1, float32 or float16, perhaps mapped from a file
     query_rows: Ints  # [Q]
     document_rows: Ints  # [N], rising
 
@@ -65,23 +66,30 @@ def mine_vectors(
     calibration: Calibration,
     run: Runner,
 ) -> Mined:
-    """Recall, calibrate, guard and refine. Memory beside the input: top-K of all queries.
+    """Recall, calibrate, guard and refine, `settings.query_block` queries at a time. Memory beside
+    the input: what is kept of all queries, and the top-K of one block.
 
     Raises ValueError when a vector is not finite or not of length 1.
     """
     for name, vectors in (("query", data.queries), ("document", data.corpus)):
         check_vectors(name, vectors)
-    found = recall(run, data.queries, data.corpus, settings.top_k)
-    blocks = [_mine_block(data, b, found, judgements, guards, settings, calibration) for b in _blocks(data, settings)]
+    blocks = []
+    for block in _blocks(data, settings):
+        found = recall(run, data.queries[block], data.corpus, settings.top_k)
+        blocks.append(_mine_block(data, block, found, judgements, guards, settings, calibration))
     return _concatenated(blocks)
 
 
 def check_vectors(name: str, vectors: Vectors) -> None:
     """Raise ValueError, naming the row, when a vector is not finite or not of length 1."""
-    lengths = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))
-    bad = np.flatnonzero(~(np.abs(lengths - 1) <= LENGTH_TOLERANCE))
-    if len(bad):
-        raise ValueError(f"{name} vector {bad[0]} has length {lengths[bad[0]]}; normalise vectors to length 1")
+    for start in range(0, len(vectors), CHECKED_AT_ONCE):
+        some = vectors[start : start + CHECKED_AT_ONCE].astype(np.float32, copy=False)
+        lengths = np.sqrt(np.einsum("nd,nd->n", some, some))
+        bad = np.flatnonzero(~(np.abs(lengths - 1) <= LENGTH_TOLERANCE))
+        if len(bad):
+            raise ValueError(
+                f"{name} vector {start + bad[0]} has length {lengths[bad[0]]}; normalise vectors to length 1"
+            )
 
 
 def _blocks(data: SubDataset, settings: MineSettings) -> Iterator[slice]:
@@ -98,10 +106,10 @@ def _mine_block(
     settings: MineSettings,
     calibration: Calibration,
 ) -> Mined:
-    queries, rows, local = data.queries[block], data.query_rows[block], found.positions[block]
+    queries, rows, local = data.queries[block], data.query_rows[block], found.positions
     there = local >= 0
     positions = np.where(there, data.document_rows[local] if len(data.document_rows) else -1, -1)
-    top = TopK(_calibrated(calibration, found.scores[block]), positions)
+    top = TopK(_calibrated(calibration, found.scores), positions)
     labelled, labelled_scores = _scored(data, queries, judgements.positives.take(rows), calibration)
     explicit, explicit_scores = _scored(data, queries, judgements.negatives.take(rows), calibration)
     blocked = np.full(positions.shape, FREE, np.uint8)

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.mine.products import Arithmetic, Rounded, best_arithmetic, multiply
+from pipeline.mine.products import TILE_COLUMNS, TILE_ROWS, Arithmetic, Rounded, best_arithmetic, multiply
 from pipeline.mine.ragged import Ints
 from pipeline.mine.top_k import ABSENT, Keys, Scores, TopK, keys_of, pair_scores, smallest
 from pipeline.models.protocols import Vectors
 
-QUERIES, DOCUMENTS = 1024, 16_384  # of a tile of products: 32 MiB in bfloat16
 PAIRS = 1 << 22  # pairs, or keys, held at once when a floor lets many through
 
 
@@ -35,11 +34,11 @@ def search(
     floors = np.full(len(queries), -np.inf, np.float32) if floors is None else floors
     arithmetic = arithmetic or best_arithmetic(float(queries.size) * len(corpus))
     short = arithmetic.rounded(queries)
-    for start in range(0, len(corpus), DOCUMENTS):
-        documents = np.ascontiguousarray(corpus[start : start + DOCUMENTS], np.float32)
+    for start in range(0, len(corpus), TILE_COLUMNS):
+        documents = np.ascontiguousarray(corpus[start : start + TILE_COLUMNS], np.float32)
         rounded = arithmetic.rounded(documents)
-        for top in range(0, len(queries), QUERIES):
-            block = slice(top, top + QUERIES)
+        for top in range(0, len(queries), TILE_ROWS):
+            block = slice(top, top + TILE_ROWS)
             found = _Block(queries[block], short.rows(block), best[block], floors[block])
             best[block] = found.with_documents(arithmetic, documents, rounded, start)
     return TopK.of_keys(best)

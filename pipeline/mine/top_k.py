@@ -71,9 +71,10 @@ def smallest(keys: Keys, k: int) -> Keys:
 def pair_scores(queries: Vectors, corpus: Vectors, query: Ints, document: Ints) -> Scores:
     """Inner products of given pairs, float32 [P], by a kernel that sees nothing but the two vectors.
 
-    queries, corpus: C-contiguous float32 [., dim]. query, document: int64 [P], rows of each.
+    queries, corpus: [., dim], whose values in float32 count. query, document: int64 [P], rows of each.
     """
-    query, document = np.ascontiguousarray(query, np.int64), np.ascontiguousarray(document, np.int64)
+    queries, query = _whole(queries, query)
+    corpus, document = _whole(corpus, document)
     scores = np.empty(len(query), np.float32)
     if len(query):
         faiss.pairwise_indexed_inner_product(  # type: ignore[attr-defined]  # its stubs lack it
@@ -86,3 +87,11 @@ def pair_scores(queries: Vectors, corpus: Vectors, query: Ints, document: Ints) 
             faiss.swig_ptr(scores),
         )
     return scores + np.float32(0)  # -0.0 becomes 0.0: they must tie
+
+
+def _whole(vectors: Vectors, rows: Ints) -> tuple[Vectors, Ints]:
+    """The same pairs, in memory as the kernel wants it; of half precision only the vectors asked for."""
+    if vectors.dtype != np.float32 or not vectors.flags.c_contiguous:
+        used, rows = np.unique(rows, return_inverse=True)
+        vectors = vectors[used].astype(np.float32)
+    return vectors, np.ascontiguousarray(rows, np.int64)

@@ -77,7 +77,7 @@ def test_real_vectors_give_the_same_bits_in_any_tiles_and_either_arithmetic(
     queries = rng.standard_normal((7, 97)).astype(np.float32)
     wholes = [search(queries, corpus, k, arithmetic=arithmetic) for arithmetic in ARITHMETICS]
     with pytest.MonkeyPatch.context() as patch:
-        for name, size in (("DOCUMENTS", documents), ("QUERIES", queries_a_tile), ("PAIRS", pairs)):
+        for name, size in (("TILE_COLUMNS", documents), ("TILE_ROWS", queries_a_tile), ("PAIRS", pairs)):
             patch.setattr(module, name, size)
         tiled = [search(queries, corpus, k, arithmetic=arithmetic) for arithmetic in ARITHMETICS]
     for found in [*wholes[1:], *tiled]:
