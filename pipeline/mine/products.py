@@ -8,6 +8,7 @@ at stake, only how many pairs are scored twice.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -22,7 +23,7 @@ Doubles = NDArray[np.float64]
 TILE_ROWS, TILE_COLUMNS = 1024, 16_384  # vectors a side of a tile: 32 MiB of products in bfloat16
 GROUP = 8  # products that are sifted by their maximum at once
 LOWEST = np.float32(-1e38)  # below every product, above the -inf of documents that are not there
-WORTH_TORCH = 5e11  # multiplications above which loading torch (about 2 s) pays
+WORTH_TORCH = 2e11  # multiplications above which loading torch (about 2 s) pays
 
 
 @dataclass(frozen=True)
@@ -194,7 +195,7 @@ def _lengths(vectors: Vectors) -> Doubles:
 
 def best_arithmetic(multiplications: float) -> Arithmetic:
     """The quickest way to multiply so much on this processor."""
-    if multiplications < WORTH_TORCH:
+    if multiplications < WORTH_TORCH and "torch" not in sys.modules:
         return Float32()
     import torch  # takes about 2 s
 
