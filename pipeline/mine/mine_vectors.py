@@ -11,7 +11,7 @@ from pipeline.config import Calibration, MineSettings
 from pipeline.mine.guards import Guards
 from pipeline.mine.judgements import Judgements
 from pipeline.mine.ragged import Ints, Ragged
-from pipeline.mine.recall import recall
+from pipeline.mine.recall import Recall
 from pipeline.mine.refine import FREE, Candidates, Judged, Refined, Rule, refine
 from pipeline.mine.top_k import Scores, TopK, pair_scores
 from pipeline.models.calibrate import apply
@@ -56,6 +56,7 @@ class Mined:
     refined: Refined
     labelled_best: Scores  # [Q], best score of the labelled positives that can be searched; NaN without one
     histograms: Histograms
+    recall_at_k: float | None = None  # share of the exact top-K that an index found; None of an exact search
 
 
 def mine_vectors(
@@ -73,11 +74,11 @@ def mine_vectors(
     """
     for name, vectors in (("query", data.queries), ("document", data.corpus)):
         check_vectors(name, vectors)
-    blocks = []
+    recall, blocks = Recall(run, data.corpus, settings), []
     for block in _blocks(data, settings):
-        found = recall(run, data.queries[block], data.corpus, settings.top_k)
+        found = recall.top_k(data.queries[block])
         blocks.append(_mine_block(data, block, found, judgements, guards, settings, calibration))
-    return _concatenated(blocks)
+    return _concatenated(blocks, recall.measured(data.queries))
 
 
 def check_vectors(name: str, vectors: Vectors) -> None:
@@ -142,7 +143,7 @@ def _histogram(scores: Scores) -> Ints:
     return np.bincount(bins, minlength=BINS).astype(np.int64)
 
 
-def _concatenated(blocks: Sequence[Mined]) -> Mined:
+def _concatenated(blocks: Sequence[Mined], recall_at_k: float | None) -> Mined:
     parts = [b.refined for b in blocks]
     histograms = blocks[0].histograms
     for block in blocks[1:]:
@@ -156,7 +157,7 @@ def _concatenated(blocks: Sequence[Mined]) -> Mined:
         best_rank=np.concatenate([p.best_rank for p in parts]),
         hits=np.sum([p.hits for p in parts], axis=0),
     )
-    return Mined(refined, np.concatenate([b.labelled_best for b in blocks]), histograms)
+    return Mined(refined, np.concatenate([b.labelled_best for b in blocks]), histograms, recall_at_k)
 
 
 def _stacked(parts: Sequence[Judged]) -> Judged:

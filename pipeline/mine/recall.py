@@ -11,6 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from pipeline.config import MineSettings
+from pipeline.mine.gpu_search import gpu_knn, search_with
+from pipeline.mine.index_search import build_index, measured_recall, search_index
 from pipeline.mine.search import search
 from pipeline.mine.top_k import Scores, TopK, merge_top_k
 from pipeline.models.protocols import Vectors
@@ -38,6 +41,31 @@ def search_part(part: SearchPart) -> TopK:
     found = search(part.queries, part.corpus, part.k, part.floors)
     found.positions[found.positions >= 0] += part.offset
     return found
+
+
+class Recall:
+    """The top-K of blocks of queries among one corpus, by the way that settings and machine allow."""
+
+    def __init__(self, run: Runner, corpus: Vectors, settings: MineSettings) -> None:
+        self.run, self.corpus, self.k = run, corpus, settings.top_k
+        self.knn = gpu_knn()
+        self.index = None
+        if settings.index != "exact" and len(corpus) >= max(1, settings.index_above):
+            self.index = build_index(settings.index, corpus, settings.index_effort)
+
+    def top_k(self, queries: Vectors) -> TopK:
+        """queries: float32 [Q, dim]."""
+        if self.index is not None:
+            return search_index(self.index, queries, self.corpus, self.k)
+        if self.knn is not None:
+            return search_with(self.knn, queries, self.corpus, self.k)
+        return recall(self.run, queries, self.corpus, self.k)
+
+    def measured(self, queries: Vectors) -> float | None:
+        """The share of the exact top-K that an index finds, 0..1; None of an exact search."""
+        if self.index is None or len(queries) == 0:
+            return None
+        return measured_recall(self.index, queries, self.corpus, self.k)
 
 
 def recall(run: Runner, queries: Vectors, corpus: Vectors, k: int) -> TopK:
