@@ -23,8 +23,8 @@ from pathlib import Path
 import faiss
 import numpy as np
 import pyarrow as pa
-
 from planted import planted
+
 from pipeline.config import Config, RunnerSettings
 from pipeline.mine.groups import near_duplicate_groups
 from pipeline.mine.guards import Documents, Guards
@@ -32,12 +32,13 @@ from pipeline.mine.inputs import Task
 from pipeline.mine.judgements import Judgements
 from pipeline.mine.labels import ASSET_COLUMNS
 from pipeline.mine.mine_vectors import SubDataset, mine_vectors
-from pipeline.mine.ragged import Ints, Ragged
+from pipeline.mine.ragged import Ragged
 from pipeline.mine.rows import Rows
 from pipeline.models.protocols import Vectors
 from pipeline.runners.local import LocalRunner
 from pipeline.schemas import ASSETS, CORPUS, MINE_REJECTED, QUERIES, TRAIN
 from pipeline.store.shards import Manifest, write_dataset
+
 
 @dataclass
 class Clock:

@@ -50,9 +50,10 @@ def sentence_transformers(folder: Path, **settings: Any) -> int:
     queries, corpus, positives = (np.load(folder / f"{n}.npy") for n in ("queries", "corpus", "positives"))
     pairs = {"anchor": [f"q{i}" for i in range(len(queries))], "positive": [f"d{p}" for p in positives]}
     texts = [f"d{i}" for i in range(len(corpus))]
+    encoder: Any = Encoded(queries, corpus)
     mined = mine_hard_negatives(
         Dataset.from_dict(pairs),
-        Encoded(queries, corpus),
+        encoder,
         corpus=texts,
         range_max=TOP_K,
         num_negatives=NEGATIVES,
@@ -83,8 +84,8 @@ def flag_embedding(folder: Path) -> int:
             for i, ranked in enumerate(found.tolist(), start):
                 pool = [d for d in ranked[10:TOP_K] if d != positives[i]]
                 chosen = random.sample(pool, min(NEGATIVES, len(pool)))
-                file.write(json.dumps({"query": f"q{i}", "pos": [f"d{positives[i]}"], "neg": [f"d{d}" for d in chosen]}))
-                file.write("\n")
+                row = {"query": f"q{i}", "pos": [f"d{positives[i]}"], "neg": [f"d{d}" for d in chosen]}
+                file.write(json.dumps(row) + "\n")
     return len(queries)
 
 

@@ -4,10 +4,10 @@
     python benchmarks/mining_peers.py --peer .venv-mining-peers [--queries 20000 --docs 50000]
 
 Clustered random vectors with one planted positive a query lie on disk. Each miner reads them, recalls
-100 documents a query, picks at most 15 negatives and writes its rows. Ours is the command itself:
-`mine --dataset planted --embeddings DIR`, with and without its near-duplicate groups, which no peer has. Wall time includes imports. `anonymous` is the peak of
-the memory that is not a file's (what counts above vectors that are mapped from disk), `resident` the
-peak of all.
+100 documents a query, picks at most 15 negatives and writes its rows. Ours is the command itself,
+`mine --dataset planted --embeddings DIR`, with and without near-duplicate groups, which no peer has.
+Wall time includes imports. `anonymous` is the peak of the memory that no file backs (what counts
+above vectors that are mapped from disk), `resident` the peak of all.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-
 from planted import planted
 
 CONTENDERS = Path(__file__).parent / "mining_contenders.py"
@@ -71,9 +70,10 @@ def write_inputs(folder: Path, queries: int, docs: int, dim: int) -> None:
     beir = folder / "planted"
     (beir / "qrels").mkdir(parents=True)
     for name, prefix, vectors in (("queries", "q", asked), ("corpus", "d", corpus)):
+        names = [f"{prefix}{i}" for i in range(len(vectors))]
         with (beir / f"{name}.jsonl").open("w") as file:
-            file.writelines(json.dumps({"_id": f"{prefix}{i}", "text": f"{prefix}{i}"}) + "\n" for i in range(len(vectors)))
-        ids = pa.array([f"{prefix}{i}" for i in range(len(vectors))])
+            file.writelines(json.dumps({"_id": n, "text": n}) + "\n" for n in names)
+        ids = pa.array(names)
         lists = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), dim)
         pq.write_table(pa.table({"id": ids, "vector": lists}), folder / f"{name}_vectors.parquet")
     with (beir / "qrels" / "train.tsv").open("w") as file:

@@ -26,5 +26,3 @@ def planted(queries: int, docs: int, dim: int, seed: int) -> tuple[Vectors, Vect
     corpus = unit(noise(max(1, docs // CLUSTER))[rng.integers(0, max(1, docs // CLUSTER), docs)] + SPREAD * noise(docs))
     positives = rng.integers(0, docs, queries)
     return unit(corpus[positives] + NOISE * noise(queries)), corpus, positives
-
-
