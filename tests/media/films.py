@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import av
@@ -67,7 +69,7 @@ def _encode(
     times: Iterable[int] | None,
 ) -> None:
     index = {"movflags": "faststart"} if isinstance(target, str) else {}
-    with av.open(target, "w", format=container, options=index) as output:
+    with _as_scheduled(), av.open(target, "w", format=container, options=index) as output:
         stream = output.add_stream(codec, rate=FPS, options=options or {"crf": "12", "g": "10", "bf": "0"})
         stream.width, stream.height, stream.pix_fmt = frames[0].shape[1], frames[0].shape[0], "yuv420p"
         stream.thread_count = 1
@@ -76,6 +78,20 @@ def _encode(
             frame.pts = stamp
             output.mux(stream.encode(frame))
         output.mux(stream.encode())
+
+
+@contextmanager
+def _as_scheduled() -> Iterator[None]:
+    """Leave the thread as it was: as root, SVT-AV1 makes whoever calls it, and so all its children, real-time
+    (SCHED_FIFO, 99), and everything else on the machine waits for the rest of the suite."""
+    if not hasattr(os, "sched_getscheduler"):  # macOS
+        yield
+        return
+    policy, priority = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, policy, priority)
 
 
 def sound() -> bytes:
