@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.atomic import clear_leftovers
-from pipeline.config import Config
+from pipeline.config import ENGINE_RUN_ONLY, Config
 from pipeline.errors import DataError
 from pipeline.media.places import root_of
 from pipeline.mine import groups, labels
@@ -102,7 +102,8 @@ class _Job:
 
     def key(self, task: Task) -> str:
         """Names what a task is mined from."""
-        settings = self.config.model_dump(mode="json", include={"frames", "mine", "embedder"})
+        run_only = {"embedder": {"engine": dict.fromkeys(ENGINE_RUN_ONLY, True)}}
+        settings = self.config.model_dump(mode="json", include={"frames", "mine", "embedder"}, exclude=run_only)
         # Also where the config names none, so that a change of the known calibrations mines again.
         settings["score_map"] = self.config.embedder.score_map.model_dump(mode="json")
         model = self.options.model_fingerprint
