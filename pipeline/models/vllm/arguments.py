@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,14 +21,6 @@ def engine_arguments(
     most: images and videos of a prompt at most, by `image` and `video`. Pixels come in the size in which the model
     reads them (`qwen_vl.budget`): a processor scales nothing, and learns the largest size only to keep room for it.
     """
-    side_px = TOKEN_PX * math.isqrt(budget.max_image_tokens)
-    frames = min(budget.max_video_frames, FRAMES_A_TOKEN * budget.max_video_tokens)
-    a_frame = min(budget.max_frame_tokens, FRAMES_A_TOKEN * budget.max_video_tokens // frames)
-    frame_px = TOKEN_PX * math.isqrt(max(a_frame, 1))
-    limits = {
-        "image": {"count": most["image"], "width": side_px, "height": side_px},
-        "video": {"count": most["video"], "num_frames": frames, "width": frame_px, "height": frame_px},
-    }
     area = TOKEN_PX**2
     image_size = {"shortest_edge": _SMALLEST_PX, "longest_edge": budget.max_image_tokens * area}
     video_size = {"shortest_edge": _SMALLEST_PX, "longest_edge": budget.max_video_tokens * FRAMES_A_TOKEN * area}
@@ -44,13 +35,15 @@ def engine_arguments(
         "gpu_memory_utilization": settings.gpu_memory_utilization,
         "enforce_eager": settings.enforce_eager,
         "enable_prefix_caching": settings.enable_prefix_caching,
-        "limit_mm_per_prompt": limits,
+        "limit_mm_per_prompt": dict(most),
         "mm_processor_kwargs": {
             "images_kwargs": {"do_resize": False, "size": image_size},
             "videos_kwargs": {"do_resize": False, "do_sample_frames": False, "size": video_size},
         },
         "trust_remote_code": False,
         "disable_log_stats": True,
+        # One process computes where nothing is shared; on the CPU vLLM would start a second.
+        "distributed_executor_backend": "uni" if settings.gpus <= 1 else "mp",
     }
 
 

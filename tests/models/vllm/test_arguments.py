@@ -31,10 +31,11 @@ def test_settings_reach_the_engine_under_its_own_names() -> None:
 
 
 def test_room_is_kept_for_what_the_budget_allows_and_no_more() -> None:
-    budget = VisualBudget(max_image_tokens=1024, max_video_tokens=4500, max_video_frames=64)
-    limits = vlm_arguments(FOLDER, VlmEngineSettings(max_images=3, max_videos=5), budget)["limit_mm_per_prompt"]
-    assert limits["image"] == {"count": 3, "width": 1024, "height": 1024}
-    assert limits["video"] == {"count": 5, "num_frames": 64, "width": 352, "height": 352}  # 11 x 11 of 140 tokens
+    budget = VisualBudget(max_image_tokens=1024, max_video_tokens=4500)
+    made = vlm_arguments(FOLDER, VlmEngineSettings(max_images=3, max_videos=5), budget)
+    assert made["limit_mm_per_prompt"] == {"image": 3, "video": 5}
+    sizes = [made["mm_processor_kwargs"][kind]["size"]["longest_edge"] for kind in ("images_kwargs", "videos_kwargs")]
+    assert sizes == [1024 * 32 * 32, 4500 * 2 * 32 * 32]
 
 
 def test_processors_scale_nothing() -> None:
@@ -47,9 +48,7 @@ def test_processors_scale_nothing() -> None:
 def test_pooling_engines_read_one_item_or_a_pair() -> None:
     embedding = embedding_arguments(FOLDER, EngineSettings(), VisualBudget())
     reranking = reranking_arguments(FOLDER, EngineSettings(), VisualBudget())
-    counts = [
-        [made["limit_mm_per_prompt"][kind]["count"] for kind in ("image", "video")] for made in (embedding, reranking)
-    ]
+    counts = [[made["limit_mm_per_prompt"][kind] for kind in ("image", "video")] for made in (embedding, reranking)]
     assert counts == [[1, 1], [2, 2]]
     assert embedding["runner"] == reranking["runner"] == "pooling"
     assert reranking["hf_overrides"]["classifier_from_token"] == ["no", "yes"]
