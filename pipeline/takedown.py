@@ -7,7 +7,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from pipeline.mine.labels import ASSET_COLUMNS
-from pipeline.mine.removal import mined_folders, remove_exports, remove_from_mined, sweep_caches
+from pipeline.mine.removal import mined_folders, removal_in, remove_exports, remove_from_mined, sweep_caches
 from pipeline.seed_pool.removal import remove_fetched, remove_frames, remove_from_pool, remove_replies
 from pipeline.store.removal import Gone, Loss, Removal, Rewriter
 from pipeline.store.shards import read_dataset
@@ -21,7 +21,8 @@ def take_out(out: Path, removal: Removal, dry: bool) -> list[Loss]:
         shutil.rmtree(rewriter.work, ignore_errors=True)
     tasks = task_folders(out)
     gone: defaultdict[str, Gone] = defaultdict(Gone, {f.name: lost_by(f, removal) for f in tasks})
-    touched = [f.name for f in mined_folders(out) if remove_from_mined(f, removal, gone[f.name], rewriter)]
+    mined = mined_folders(out)
+    touched = [f.name for f in mined if remove_from_mined(f, removal_in(out, f, removal), gone[f.name], rewriter)]
     exports = remove_exports(out, touched, dry)
     assets = read_dataset(out / "seed_pool" / "assets", list(ASSET_COLUMNS))
     vectors = 0 if dry else sweep_caches(out, tasks, assets, gone)

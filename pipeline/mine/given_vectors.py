@@ -35,7 +35,9 @@ class GivenVectors:
         paths = {part: self.folder / name for part, name in FILES.items()}
         for path in paths.values():
             if not path.is_file():
-                raise UsageError(f"--embeddings {self.folder}: {path.name} is not there; it holds id and vector of each")
+                raise UsageError(
+                    f"--embeddings {self.folder}: {path.name} is not there; it holds id and vector of each"
+                )
         return paths
 
     @property
@@ -170,8 +172,6 @@ def _positions(ids: pa.Array, file: pq.ParquetFile) -> NDArray[np.int64]:
     return np.asarray(pc.fill_null(pc.index_in(named, ids, skip_nulls=True), -1).to_numpy(), np.int64)
 
 
-def _values(
-    lists: pa.Array, width: int, dtype: Callable[..., object]
-) -> NDArray[np.float16] | NDArray[np.float32]:
+def _values(lists: pa.Array, width: int, dtype: Callable[..., object]) -> NDArray[np.float16] | NDArray[np.float32]:
     flat = pc.list_flatten(lists)
     return np.asarray(flat.fill_null(float("nan")).to_numpy(zero_copy_only=False), dtype).reshape(len(lists), width)  # type: ignore[call-overload, no-any-return]

@@ -9,15 +9,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.errors import MediaError
-from pipeline.media.decode import decode_jpeg
 from pipeline.media.fingerprint import perceptual_hash
 from pipeline.media.frames import FrameStore
+from pipeline.media.jpeg import decode_jpeg
 from pipeline.mine.embed import EmbedSource
 from pipeline.mine.embedding_cache import Keys
 from pipeline.mine.ragged import Ragged
 from pipeline.stage import Progress, Runner, Stage, numbered, rejects
 
-NAME = "look"
+NAME = "fingerprint"
+FLAT = 2.0  # standard deviation of 0..255: a picture of one colour has no look to compare
 READS = ("image", "video", "start_s", "end_s")
 ADDS = pa.schema([pa.field("fingerprints", pa.list_(pa.uint64()))])
 
@@ -48,7 +49,8 @@ def look(table: pa.Table, source: EmbedSource) -> pa.Table:
         medium = "image" if row["image"] else "video"
         try:
             pixels = store.get(keys.frames_id(row, None), row[medium], medium, row["start_s"], row["end_s"])
-            codes.append([perceptual_hash(decode_jpeg(frame)) for frame in pixels.frames])
+            pictures = [decode_jpeg(frame) for frame in pixels.frames]
+            codes.append([perceptual_hash(p) for p in pictures if p.std() >= FLAT])
             verdicts.append(None)
         except MediaError as error:
             codes.append(None)

@@ -21,7 +21,7 @@ MEDIA = ("text", "image", "video")
 ID_CHARS = 20  # hexadecimal digits of the hash that names a content without an id
 
 
-class Unusable(Exception):
+class UnusableError(Exception):
     """A value that cannot be used; becomes a reject."""
 
     def __init__(self, reason: str, detail: str) -> None:
@@ -116,22 +116,24 @@ def hashed(*parts: Any) -> str:
 
 
 def identifier(value: Any, what: str, where: str) -> str:
-    """An id as text. Raises Unusable when there is none."""
+    """An id as text. Raises UnusableError when there is none."""
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     if value is None or value == "":
-        raise Unusable("missing_id", f"{where} has no {what}; give every row one")
+        raise UnusableError("missing_id", f"{where} has no {what}; give every row one")
     if not isinstance(value, str):
-        raise Unusable("bad_id", f"{where}: {what} is a {type(value).__name__}; ids are text or whole numbers")
+        raise UnusableError("bad_id", f"{where}: {what} is a {type(value).__name__}; ids are text or whole numbers")
     return written(value, where)
 
 
 def written(value: str, where: str) -> str:
-    """Text that a file can hold. Raises Unusable for half of a surrogate pair."""
+    """Text that a file can hold. Raises UnusableError for half of a surrogate pair."""
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise Unusable("bad_utf8", f"{where} holds half of a surrogate pair; write the file again as UTF-8") from None
+        raise UnusableError(
+            "bad_utf8", f"{where} holds half of a surrogate pair; write the file again as UTF-8"
+        ) from None
     return value
 
 
@@ -140,12 +142,12 @@ def optional_text(value: Any, where: str) -> str | None:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return None
     if not isinstance(value, str):
-        raise Unusable("bad_value", f"{where} holds a {type(value).__name__} where a text should be")
+        raise UnusableError("bad_value", f"{where} holds a {type(value).__name__} where a text should be")
     return written(value, where) if value.strip() else None
 
 
 def seconds(value: Any, where: str) -> float | None:
-    """A time of a span. Raises Unusable for what is none."""
+    """A time of a span. Raises UnusableError for what is none."""
     if value is None or value == "":
         return None
     try:
@@ -153,12 +155,12 @@ def seconds(value: Any, where: str) -> float | None:
     except (TypeError, ValueError):
         number = math.nan
     if not math.isfinite(number) or number < 0:
-        raise Unusable("bad_span", f"{where}: {value!r} is no time in seconds from the start of the file")
+        raise UnusableError("bad_span", f"{where}: {value!r} is no time in seconds from the start of the file")
     return number
 
 
 def grade(value: Any, where: str) -> bool:
-    """Whether a grade says relevant: above 0. Raises Unusable for what is no number."""
+    """Whether a grade says relevant: above 0. Raises UnusableError for what is no number."""
     try:
         number = math.nan if isinstance(value, bool) or value is None else float(value)
     except (TypeError, ValueError):
@@ -166,38 +168,40 @@ def grade(value: Any, where: str) -> bool:
     if isinstance(value, bool):
         return value
     if not math.isfinite(number):
-        raise Unusable("bad_score", f"{where}: {value!r} is no grade; above 0 is relevant, 0 judged irrelevant")
+        raise UnusableError("bad_score", f"{where}: {value!r} is no grade; above 0 is relevant, 0 judged irrelevant")
     return number > 0
 
 
 def media_uri(value: str, root: Path, where: str) -> str:
-    """The URI of a medium that a row names by a path or URL. Raises Unusable outside_media_root, bad_url."""
+    """The URI of a medium that a row names by a path or URL. Raises UnusableError outside_media_root, bad_url."""
     if is_url(value):
         if value.split("://")[0].lower() not in URL_SCHEMES:
-            raise Unusable("bad_url", f"{where}: {value[:200]!r} has a scheme other than {', '.join(URL_SCHEMES)}")
+            raise UnusableError("bad_url", f"{where}: {value[:200]!r} has a scheme other than {', '.join(URL_SCHEMES)}")
         return written(value, where)
     path = PurePosixPath(written(value, where))
     if path.is_absolute():
         try:
             path = path.relative_to(root.as_posix())
         except ValueError:
-            raise Unusable(
+            raise UnusableError(
                 "outside_media_root", f"{where}: {value[:200]!r} does not lie below {root}; name it with --media-root"
             ) from None
     if ".." in path.parts or not path.parts or "\0" in value:
-        raise Unusable("outside_media_root", f"{where}: {value[:200]!r} leads out of the media root {root}")
+        raise UnusableError("outside_media_root", f"{where}: {value[:200]!r} leads out of the media root {root}")
     return path.as_posix()
 
 
 def checked(content: Content, where: str) -> Content:
-    """The content itself. Raises Unusable when nothing can be embedded of it, or it says two things."""
+    """The content itself. Raises UnusableError when nothing can be embedded of it, or it says two things."""
     if content.text is None and content.image is None and content.video is None:
-        raise Unusable("empty_content", f"{where} has no text, picture or video")
+        raise UnusableError("empty_content", f"{where} has no text, picture or video")
     if content.image is not None and content.video is not None:
-        raise Unusable("two_media", f"{where} has a picture and a video; a query or document has one medium at most")
+        raise UnusableError(
+            "two_media", f"{where} has a picture and a video; a query or document has one medium at most"
+        )
     start, end = content.start_s, content.end_s
     if content.video is None and (start is not None or end is not None):
         return replace(content, start_s=None, end_s=None)
     if start is not None and end is not None and end < start:
-        raise Unusable("bad_span", f"{where}: the span ends at {end} s, before it begins at {start} s")
+        raise UnusableError("bad_span", f"{where}: the span ends at {end} s, before it begins at {start} s")
     return content

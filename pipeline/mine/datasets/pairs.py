@@ -14,7 +14,7 @@ from pipeline.mine.datasets.items import (
     Content,
     Item,
     Judgement,
-    Unusable,
+    UnusableError,
     grade,
     hashed,
     identifier,
@@ -79,7 +79,7 @@ class PairsSource:
         query = self._query(file, fields, record)
         try:
             relevant = True if column is None else grade(row.get(column), record.where)
-        except Unusable as error:
+        except UnusableError as error:
             yield Judgement(query.id, "", record.where, verdict=error.verdict)
             return
         for side in SIDES:
@@ -108,10 +108,12 @@ class PairsSource:
         try:
             told = {k: optional_text(row.get(c), where) if (c := fields.one(k)) else None for k in _TOLD}
             cells = self._cells(fields, row, side, where)
-        except Unusable as error:
+        except UnusableError as error:
             return [Item(where, where, verdict=error.verdict)]
         if not cells and side == "positive":
-            return [Item(where, where, verdict=("empty_content", f"{where} has no text, picture or video of the positive"))]
+            return [
+                Item(where, where, verdict=("empty_content", f"{where} has no text, picture or video of the positive"))
+            ]
         items = []
         for i, values in enumerate(cells):
             place = where if len(cells) == 1 else f"{where} {side} {i + 1}"
@@ -122,8 +124,8 @@ class PairsSource:
                 given = values.pop("id")
                 content = content_of(values, columns, cell, self.reading)
                 name = _hash_of(side, content, told) if given is None else identifier(given, f"{side} id", place)
-                items.append(Item(name, place, content, **told))
-            except Unusable as error:
+                items.append(Item(name, place, content, told["task_type"], told["language"], told["instruction"]))
+            except UnusableError as error:
                 items.append(Item(place, place, verdict=error.verdict))
         return items
 
@@ -136,10 +138,13 @@ class PairsSource:
                 lists[what] = found
         ids = [v for column in fields.of.get(f"{side}_id", ()) for v, *_ in _entries(row.get(column), column)]
         n = max((len(entries) for entries in lists.values()), default=0)
-        for what, length in [*((w, len(entries)) for w, entries in lists.items()), *([("id", len(ids))] if ids else [])]:
+        for what, length in [
+            *((w, len(entries)) for w, entries in lists.items()),
+            *([("id", len(ids))] if ids else []),
+        ]:
             if length != n:
                 detail = f"{where}: {length} values of {side} {what}, {n} of the others; give one for each"
-                raise Unusable("bad_row", detail)
+                raise UnusableError("bad_row", detail)
         return [_values(lists, ids, i) for i in range(n)]
 
 

@@ -170,9 +170,7 @@ class _Preparation:
 
         shards = self.staging / part
         write_dataset(shards, tables(), ITEMS, self.manifest(), self.staging)
-        ids, keys, reasons = (
-            pa.chunked_array(chunks, pa.string()).combine_chunks() for chunks in columns.values()
-        )
+        ids, keys, reasons = (pa.chunked_array(chunks, pa.string()).combine_chunks() for chunks in columns.values())
         fits = np.asarray(reasons.is_null().to_numpy(zero_copy_only=False))
         again = _again(ids, fits)
         mistakes = again if not self.source.merges else again & _differ(ids, keys, fits)
@@ -256,12 +254,16 @@ class _Preparation:
         keys = query * max(len(corpus.kept), 1) + document
         order = np.lexsort((~relevant, keys))
         first = np.append(True, np.diff(keys[order]) != 0)[: len(keys)]
-        clash = ~first & ~relevant[order] & relevant[order][np.maximum.accumulate(np.where(first, np.arange(len(keys)), 0))]
+        clash = (
+            ~first & ~relevant[order] & relevant[order][np.maximum.accumulate(np.where(first, np.arange(len(keys)), 0))]
+        )
         self.repeats["relevance"] = int((~first).sum() - clash.sum())
         if clash.any():
             rows = order[clash]
             ids = [part.kept.take(pa.array(at[rows])) for part, at in ((queries, query), (corpus, document))]
-            detail = pc.binary_join_element_wise("document ", ids[1], " is judged relevant and irrelevant; relevant counts", "")
+            detail = pc.binary_join_element_wise(
+                "document ", ids[1], " is judged relevant and irrelevant; relevant counts", ""
+            )
             bad = pa.table({"where": pa.nulls(len(rows), pa.string())})
             self._reject("relevance", ids[0], bad, "contradiction", detail)
         chosen = np.sort(order[first])
@@ -293,8 +295,12 @@ class _Preparation:
                 renamed = (t.rename_columns([name if c == "id" else c for c in t.column_names]) for t in found.tables())
                 write(staging / part, renamed, schema)
             write(staging / "relevance", relevance, RELEVANCE)
-            write(staging / "rejected", _with_unique_ids(pa.concat_tables(self.rejected), queries.kept), DATASET_REJECTED)
-            write_json(staging / "dataset.json", self._spec(read_dataset(staging / "queries", ["task_type", "language"])))
+            write(
+                staging / "rejected", _with_unique_ids(pa.concat_tables(self.rejected), queries.kept), DATASET_REJECTED
+            )
+            write_json(
+                staging / "dataset.json", self._spec(read_dataset(staging / "queries", ["task_type", "language"]))
+            )
             write_json(staging / "summary.json", summary)
         return summary
 

@@ -193,8 +193,9 @@ def _cells(file: BinaryIO, suffix: str) -> Any:
     # Bytes that are not UTF-8 travel as lone surrogates, so that only their row is lost.
     text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
     csv.field_size_limit(MAX_CELL_CHARS)  # the module's default cuts long passages off with an error
-    quoting = csv.QUOTE_NONE if suffix == ".tsv" else csv.QUOTE_MINIMAL
-    return csv.reader(text, delimiter="\t" if suffix == ".tsv" else ",", quoting=quoting)
+    if suffix == ".tsv":
+        return csv.reader(text, delimiter="\t", quoting=csv.QUOTE_NONE)
+    return csv.reader(text)
 
 
 def _row(batch: pa.RecordBatch, i: int) -> dict[str, Any] | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline.errors import DataError
 from pipeline.mine.datasets.fields import CORPUS_NAMES, QRELS_NAMES, QUERY_NAMES, Fields
-from pipeline.mine.datasets.items import Item, Judgement, Unusable, grade, identifier, optional_text
+from pipeline.mine.datasets.items import Item, Judgement, UnusableError, grade, identifier, optional_text
 from pipeline.mine.datasets.layouts import Retrieval
 from pipeline.mine.datasets.records import Record, SourceFile
 from pipeline.mine.datasets.source import Cell, Reading, content_of
@@ -55,8 +55,8 @@ class RetrievalSource:
                 values["text"] = f"{title} {optional_text(values.get('text'), record.where) or ''}".strip()
             content = content_of(values, columns, Cell.of(file, record), self.reading)
             told = {k: optional_text(values.get(k), record.where) for k in ("task_type", "language", "instruction")}
-            return Item(name, record.where, content, **told)
-        except Unusable as error:
+            return Item(name, record.where, content, told["task_type"], told["language"], told["instruction"])
+        except UnusableError as error:
             return Item(name, record.where, verdict=error.verdict)
 
     def judgements(self) -> Iterator[Judgement]:
@@ -84,5 +84,5 @@ def _judgement(record: Record, fields: Fields) -> Judgement:
         # A list without grades names what is relevant.
         relevant = grade(values["score"], record.where) if "score" in values else True
         return Judgement(query, document, record.where, relevant)
-    except Unusable as error:
+    except UnusableError as error:
         return Judgement(query, document, record.where, verdict=error.verdict)

@@ -39,6 +39,6 @@ def _named(item: Item, name: str) -> Item:
     if verdict is None and item.task_type is not None:
         verdict = (
             "two_task_types",
-            f"{item.where} has the task type {item.task_type!r} and lies in the data set {name!r}; mine {name!r} by itself",
+            f"{item.where} has the task type {item.task_type!r}, in one of several data sets; mine that alone",
         )
     return replace(item, id=f"{name}/{item.id}", task_type=name, verdict=verdict)

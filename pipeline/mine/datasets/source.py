@@ -12,7 +12,7 @@ from pipeline.mine.datasets.items import (
     Content,
     Item,
     Judgement,
-    Unusable,
+    UnusableError,
     checked,
     media_uri,
     optional_text,
@@ -26,7 +26,10 @@ T = TypeVar("T")
 class Source(Protocol):
     """One data set in somebody's files. Two passes give the same rows in the same order."""
 
-    merges: bool  # whether a repeated content is one item that several rows name, not a mistake
+    @property
+    def merges(self) -> bool:
+        """Whether an item that stands in several rows is one that they share, and no mistake."""
+        ...
 
     def queries(self) -> Iterator[Item]:
         """Every query, and every row that might have been one."""
@@ -73,20 +76,20 @@ def text_of(value: Any, where: str) -> str | None:
 def medium_of(value: Any, cell: Cell, column: str, reading: Reading) -> str | None:
     """The URI of a medium: a path or URL, Hugging Face's {bytes, path}, or bytes in the table itself.
 
-    Raises Unusable for bytes in a text file, and for what leads out of the media root.
+    Raises UnusableError for bytes in a text file, and for what leads out of the media root.
     """
     if isinstance(value, Mapping):
         value = value.get("bytes") or value.get("path")
     if isinstance(value, bytes):
         if cell.uri is None:
-            raise Unusable("bad_value", f"{cell.where} holds bytes that cannot be addressed; write them to a file")
+            raise UnusableError("bad_value", f"{cell.where} holds bytes that cannot be addressed; write them to a file")
         return f"{cell.uri}/{column}"
     path = optional_text(value, cell.where)
     return None if path is None else media_uri(path, reading.media_root, cell.where)
 
 
 def content_of(values: Mapping[str, Any], columns: Mapping[str, str], cell: Cell, reading: Reading) -> Content:
-    """The content of the fields `text`, `image`, `video`, `start_s`, `end_s`. Raises Unusable."""
+    """The content of the fields `text`, `image`, `video`, `start_s`, `end_s`. Raises UnusableError."""
     content = Content(
         text=text_of(values.get("text"), cell.where),
         image=medium_of(values.get("image"), cell, columns.get("image", "image"), reading),
