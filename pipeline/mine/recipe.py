@@ -51,10 +51,10 @@ class MineOptions:
     """
 
     model_fingerprint: str
-    vectors: GivenVectors | None = None
     assets: pa.Table | None = None
     media_root: str | None = None
     overwrite: bool = False
+    vectors: GivenVectors | None = None
 
 
 @dataclass(frozen=True)

@@ -195,8 +195,8 @@ def _rejected(folder: Path, queries: Path, subs: dict[SubDataset, SubRow]) -> Co
         for table in read.batches(queries, ["query_id", "task_type", "language"]):
             for row in table.filter(pc.is_in(table.column("query_id"), value_set=ids)).to_pylist():
                 _sub(subs, row["task_type"], row["language"]).rejected[reason_of.pop(row["query_id"])] += 1
-    if reason_of:  # rows that could not be read as queries, or a data set that lies no longer where it was
-        _sub(subs, "in no sub-data-set", None).rejected.update(reason_of.values())
+    if reason_of:  # rows that could not be read as queries, or a data set that is no longer where it was
+        _sub(subs, "not among the queries of the data set", None).rejected.update(reason_of.values())
     return reasons
 
 

@@ -61,8 +61,8 @@ class SourceFile:
                 batches = arrow_batches(self.path, self.path.stat().st_mtime_ns)
                 return [str(n) for n in batches[0].schema.names] if batches else []
         if self.suffix in (".csv", ".tsv"):
-            with _readable(self), self._opened() as file:
-                return next(_cells(file, self.suffix), [])
+            with _readable(self), self._text() as text:
+                return list(next(self._cells(text), []))
         rows = (r.row for r, _ in zip(self.records(), range(PEEKED_ROWS), strict=False) if r.row is not None)
         return list(dict.fromkeys(key for row in rows for key in row))
 
@@ -110,8 +110,8 @@ class SourceFile:
                     yield _parsed(line, where, number)
 
     def _of_cells(self, header: Sequence[str] | None) -> Iterator[Record]:
-        with self._opened() as file:
-            rows = _cells(file, self.suffix)
+        with self._text() as text:
+            rows = self._cells(text)
             names = header or next(rows, [])
             while True:
                 number = rows.line_num + 1
@@ -135,6 +135,17 @@ class SourceFile:
         with self.path.open("rb") as file:
             packed = file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
         return cast("BinaryIO", gzip.open(self.path)) if packed else self.path.open("rb")
+
+    def _text(self) -> io.TextIOWrapper:
+        # Bytes that are not UTF-8 travel as lone surrogates, so that only their row is lost.
+        return io.TextIOWrapper(self._opened(), encoding="utf-8-sig", errors="surrogateescape", newline="")
+
+    def _cells(self, text: io.TextIOWrapper) -> Any:
+        """A csv.reader. In TSV a quote is a character like any other, as BEIR and MS MARCO write it."""
+        csv.field_size_limit(MAX_CELL_CHARS)  # the module's default cuts long passages off with an error
+        if self.suffix == ".tsv":
+            return csv.reader(text, delimiter="\t", quoting=csv.QUOTE_NONE)
+        return csv.reader(text)
 
 
 def suffix_of(path: Path) -> str:
@@ -186,16 +197,6 @@ def _parsed(line: bytes, where: str, number: int) -> Record:
     if not isinstance(value, dict):
         return Record(where, number, None, ("bad_json", f"{where} is a {type(value).__name__}, not an object"))
     return Record(where, number, value)
-
-
-def _cells(file: BinaryIO, suffix: str) -> Any:
-    """A csv.reader."""
-    # Bytes that are not UTF-8 travel as lone surrogates, so that only their row is lost.
-    text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
-    csv.field_size_limit(MAX_CELL_CHARS)  # the module's default cuts long passages off with an error
-    if suffix == ".tsv":
-        return csv.reader(text, delimiter="\t", quoting=csv.QUOTE_NONE)
-    return csv.reader(text)
 
 
 def _row(batch: pa.RecordBatch, i: int) -> dict[str, Any] | None:
