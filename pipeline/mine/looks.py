@@ -18,7 +18,7 @@ from pipeline.mine.ragged import Ragged
 from pipeline.stage import Progress, Runner, Stage, numbered, rejects
 
 NAME = "fingerprint"
-FLAT = 2.0  # standard deviation of 0..255: a picture of one colour has no look to compare
+FLAT = 2.0  # standard deviation of a channel, of 0..255: a picture of one colour has no look to compare
 READS = ("image", "video", "start_s", "end_s")
 ADDS = pa.schema([pa.field("fingerprints", pa.list_(pa.uint64()))])
 
@@ -50,7 +50,7 @@ def look(table: pa.Table, source: EmbedSource) -> pa.Table:
         try:
             pixels = store.get(keys.frames_id(row, None), row[medium], medium, row["start_s"], row["end_s"])
             pictures = [decode_jpeg(frame) for frame in pixels.frames]
-            codes.append([perceptual_hash(p) for p in pictures if p.std() >= FLAT])
+            codes.append([perceptual_hash(p) for p in pictures if p.std(axis=(0, 1)).max() >= FLAT])
             verdicts.append(None)
         except MediaError as error:
             codes.append(None)

@@ -119,7 +119,7 @@ def test_looks_group_pictures_without_a_seed_pool(tmp_path: Path) -> None:
     strict = Config(mine=CONFIG.mine.model_copy(update={"guards": GuardSettings(near_duplicate_cosine=1.0)}))
     result = mine(tmp_path / "out", root / "p.jsonl", strict)
     assert result.summary["near_duplicate_groups"] == 1
-    assert result.summary["guard_hits"]["near_duplicate"] == 1
+    assert result.summary["guard_hits"]["near_duplicate"] == 2  # for each query the other copy
     off = Config(mine=MineSettings(**{**CONFIG.mine.model_dump(), "guards": {"near_duplicate": False}}))
     assert mine(tmp_path / "out", root / "p.jsonl", off).summary["near_duplicate_groups"] == 0
 
