@@ -436,8 +436,15 @@ class MineSettings(Settings):
     """Documents recalled a query."""
     negatives: int = Field(15, ge=0, le=1000)
     """Hard negatives kept a query at most, hardest first."""
-    query_block: int = Field(4096, ge=1)
-    """Queries searched at once."""
+    query_block: int = Field(16_384, ge=1)
+    """Queries searched at once: sets the memory of mining, changes no result."""
+    index: Literal["exact", "ivf", "hnsw"] = "exact"
+    """exact compares every pair; an index compares fewer, misses some documents, and says how many
+    (`recall_at_k` of summary.json)."""
+    index_above: int = Field(1_000_000, ge=0)
+    """A sub-dataset with fewer documents is searched exactly, whatever `index` says."""
+    index_effort: int = Field(64, ge=1)
+    """ivf: lists visited a query; hnsw: candidates kept a query. More finds more and takes longer."""
     guards: GuardSettings = GuardSettings()
 
 

@@ -11,14 +11,16 @@ from pipeline.config import Calibration, MineSettings
 from pipeline.mine.guards import Guards
 from pipeline.mine.judgements import Judgements
 from pipeline.mine.ragged import Ints, Ragged
-from pipeline.mine.recall import Scores, TopK, pair_scores, recall
+from pipeline.mine.recall import Recall
 from pipeline.mine.refine import FREE, Candidates, Judged, Refined, Rule, refine
+from pipeline.mine.top_k import Scores, TopK, pair_scores
 from pipeline.models.calibrate import apply
 from pipeline.models.protocols import Vectors
 from pipeline.stage import Runner
 
 BINS = 40  # of the score histograms, over -1..1
 LENGTH_TOLERANCE = 1e-3
+CHECKED_AT_ONCE = 16_384
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class SubDataset:
     tables; row i of `queries` is query `query_rows[i]`, likewise the corpus."""
 
     queries: Vectors  # [Q, dim], of length 1
-    corpus: Vectors  # [N, dim], of length 1
+    corpus: Vectors  # [N, dim], of length 1, float32 or float16, perhaps mapped from a file
     query_rows: Ints  # [Q]
     document_rows: Ints  # [N], rising
 
@@ -54,6 +56,7 @@ class Mined:
     refined: Refined
     labelled_best: Scores  # [Q], best score of the labelled positives that can be searched; NaN without one
     histograms: Histograms
+    recall_at_k: float | None = None  # share of the exact top-K that an index found; None of an exact search
 
 
 def mine_vectors(
@@ -64,23 +67,30 @@ def mine_vectors(
     calibration: Calibration,
     run: Runner,
 ) -> Mined:
-    """Recall, calibrate, guard and refine. Memory beside the input: top-K of all queries.
+    """Recall, calibrate, guard and refine, `settings.query_block` queries at a time. Memory beside
+    the input: what is kept of all queries, and the top-K of one block.
 
     Raises ValueError when a vector is not finite or not of length 1.
     """
     for name, vectors in (("query", data.queries), ("document", data.corpus)):
         check_vectors(name, vectors)
-    found = recall(run, data.queries, data.corpus, settings.top_k, settings.query_block)
-    blocks = [_mine_block(data, b, found, judgements, guards, settings, calibration) for b in _blocks(data, settings)]
-    return _concatenated(blocks)
+    recall, blocks = Recall(run, data.corpus, settings), []
+    for block in _blocks(data, settings):
+        found = recall.top_k(data.queries[block])
+        blocks.append(_mine_block(data, block, found, judgements, guards, settings, calibration))
+    return _concatenated(blocks, recall.measured(data.queries))
 
 
 def check_vectors(name: str, vectors: Vectors) -> None:
     """Raise ValueError, naming the row, when a vector is not finite or not of length 1."""
-    lengths = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))
-    bad = np.flatnonzero(~(np.abs(lengths - 1) <= LENGTH_TOLERANCE))
-    if len(bad):
-        raise ValueError(f"{name} vector {bad[0]} has length {lengths[bad[0]]}; normalise vectors to length 1")
+    for start in range(0, len(vectors), CHECKED_AT_ONCE):
+        some = vectors[start : start + CHECKED_AT_ONCE].astype(np.float32, copy=False)
+        lengths = np.sqrt(np.einsum("nd,nd->n", some, some))
+        bad = np.flatnonzero(~(np.abs(lengths - 1) <= LENGTH_TOLERANCE))
+        if len(bad):
+            raise ValueError(
+                f"{name} vector {start + bad[0]} has length {lengths[bad[0]]}; normalise vectors to length 1"
+            )
 
 
 def _blocks(data: SubDataset, settings: MineSettings) -> Iterator[slice]:
@@ -97,10 +107,10 @@ def _mine_block(
     settings: MineSettings,
     calibration: Calibration,
 ) -> Mined:
-    queries, rows, local = data.queries[block], data.query_rows[block], found.positions[block]
+    queries, rows, local = data.queries[block], data.query_rows[block], found.positions
     there = local >= 0
     positions = np.where(there, data.document_rows[local] if len(data.document_rows) else -1, -1)
-    top = TopK(_calibrated(calibration, found.scores[block]), positions)
+    top = TopK(_calibrated(calibration, found.scores), positions)
     labelled, labelled_scores = _scored(data, queries, judgements.positives.take(rows), calibration)
     explicit, explicit_scores = _scored(data, queries, judgements.negatives.take(rows), calibration)
     blocked = np.full(positions.shape, FREE, np.uint8)
@@ -133,7 +143,7 @@ def _histogram(scores: Scores) -> Ints:
     return np.bincount(bins, minlength=BINS).astype(np.int64)
 
 
-def _concatenated(blocks: Sequence[Mined]) -> Mined:
+def _concatenated(blocks: Sequence[Mined], recall_at_k: float | None) -> Mined:
     parts = [b.refined for b in blocks]
     histograms = blocks[0].histograms
     for block in blocks[1:]:
@@ -147,7 +157,7 @@ def _concatenated(blocks: Sequence[Mined]) -> Mined:
         best_rank=np.concatenate([p.best_rank for p in parts]),
         hits=np.sum([p.hits for p in parts], axis=0),
     )
-    return Mined(refined, np.concatenate([b.labelled_best for b in blocks]), histograms)
+    return Mined(refined, np.concatenate([b.labelled_best for b in blocks]), histograms, recall_at_k)
 
 
 def _stacked(parts: Sequence[Judged]) -> Judged:

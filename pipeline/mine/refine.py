@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.mine.ragged import Bools, Ints, Ragged, find
-from pipeline.mine.recall import Scores, TopK
+from pipeline.mine.top_k import Scores, TopK
 
 Codes = NDArray[np.uint8]
 KEPT, NO_POSITIVE_IN_TOP_K, POSITIVE_BELOW_T_POS = 0, 1, 2

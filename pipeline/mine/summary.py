@@ -50,6 +50,7 @@ class Tally:
                 "queries": len(data.query_rows),
                 "documents": len(data.document_rows),
                 "kept": int(kept.sum()),
+                "recall_at_k": mined.recall_at_k,
             }
         )
 

@@ -15,7 +15,7 @@ from pipeline.models.replies import Answer, Refusal, answers, parse
 from pipeline.models.usage import usage_column
 from pipeline.schemas import USAGE
 from pipeline.stage import ModelRef, Resources, Split
-from pipeline.store.reply_cache.cached_vlm import remembering
+from pipeline.store.reply_cache.cached_vlm import model_folder, paid_for, remembering
 from pipeline.synth.annotation import ADDS, NAME, READS, Annotation, children
 from pipeline.synth.prompting import clocked, prompt
 from pipeline.synth.subjects import subject
@@ -56,6 +56,27 @@ def annotate(table: pa.Table, settings: Annotation, vlm: Vlm) -> pa.Table:
         made[i] = answer if isinstance(answer, tuple) else [stated(spec, whats[i], answer, settings.synth)]
     rows = children([(w.segments[0].asset_id, made[i]) for i, w in enumerate(whats)], claimed=False)
     return rows.append_column(USAGE, usage_column([cost.get(i) for i in range(len(whats))]))
+
+
+def already_paid(table: pa.Table, settings: Annotation, model: str) -> list[bool]:
+    """For each of SUBJECTS, whether the VLM with the fingerprint `model` has been asked about it before.
+
+    No request is made; one whose media cannot be read is answered False.
+    """
+    if not model_folder(settings.cache, model).is_dir():
+        return [False] * len(table)
+    spec = task(settings.task)
+    store = FrameStore(settings.cache, settings.media_root, settings.frames)
+    schema = spec.reply(settings.synth).model_json_schema()
+    answers = []
+    for row in table.to_pylist():
+        try:
+            asked = request(spec, subject(row), row["language"], settings, store)
+        except MediaError:
+            answers.append(False)  # the run will reject it and say why
+        else:
+            answers += paid_for(settings.cache, model, schema, [asked])
+    return answers
 
 
 def undescribed(what: Subject) -> Refusal | None:

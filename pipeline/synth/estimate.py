@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +38,7 @@ class Estimate:
 
     task: str
     requests: int
+    cached: int  # of the requests: answered before, they cost nothing
     text_tokens: int
     visual_tokens: int
     output_tokens: int
@@ -46,25 +47,37 @@ class Estimate:
     @property
     def usage(self) -> Usage:
         """As if it had been spent."""
-        return Usage(self.requests, 0, self.text_tokens + self.visual_tokens, self.output_tokens)
+        return Usage(self.requests, self.cached, self.text_tokens + self.visual_tokens, self.output_tokens)
 
 
-def estimate(spec: TaskSpec, assets: pa.Table, config: Config, guidance: Guidance, earlier: Usage | None) -> Estimate:
+def estimate(
+    spec: TaskSpec,
+    assets: pa.Table,
+    config: Config,
+    guidance: Guidance,
+    earlier: Usage | None,
+    already_paid: Callable[[pa.Table], Sequence[bool]],
+) -> Estimate:
     """Count requests, their words and their pixels.
 
     guidance: what prompts take from files. earlier: what a run of this task has cost, if there was one.
+    already_paid: of SUBJECTS, whether each has its reply in the cache.
 
     Of more than a thousand prompts every n-th is rendered. Replies are as long as the earlier run's
     on average, else `vlm.expected_output_tokens`.
     """
-    rows = subjects(assets, spec, config.synth.languages)
-    known = earlier.output_tokens / earlier.requests if earlier and earlier.requests else None
+    every = subjects(assets, spec, config.synth.languages)
+    rows = every.filter(pa.array([not paid for paid in already_paid(every)], pa.bool_()))
+    asked = earlier.requests - earlier.cached if earlier else 0
+    known = earlier.output_tokens / asked if earlier and asked else None
     rate = config.vlm.requests_per_gpu_hour
+    pixels = _visual_tokens(of_medium(assets, spec), config, config.vlm)
     return Estimate(
         spec.name,
-        len(rows),
+        len(every),
+        len(every) - len(rows),
         _text_tokens(spec, rows, config, guidance),
-        _visual_tokens(of_medium(assets, spec), config, config.vlm) * len(config.synth.languages),
+        sum(pixels[s["asset_id"]] for segments in rows.column("segments").to_pylist() for s in segments),
         round(len(rows) * (config.vlm.expected_output_tokens if known is None else known)),
         None if rate is None else len(rows) / rate,
     )
@@ -93,8 +106,9 @@ def estimate_verifying(spec: TaskSpec, assets: pa.Table, config: Config) -> Esti
     return Estimate(
         spec.name,
         requests,
+        0,
         round(words * len(rows) / len(sampled)) if sampled else 0,
-        _visual_tokens(of_medium(assets, spec), config, judge) * looks,
+        sum(_visual_tokens(of_medium(assets, spec), config, judge).values()) * looks,
         requests * judge.expected_output_tokens,
         None if rate is None else requests / rate,
     )
@@ -122,10 +136,11 @@ def _times_s(segment: Segment, duration_s: float | None, frames: FrameSettings) 
     return [start + i * (end - start) / count for i in range(count)]
 
 
-def _visual_tokens(assets: pa.Table, config: Config, vlm: VlmSettings) -> int:
+def _visual_tokens(assets: pa.Table, config: Config, vlm: VlmSettings) -> dict[str, int]:
+    """By asset_id, what it costs to show it once."""
     limits = pixel_limits(vlm.model)
-    columns: Sequence[str] = ("media", "width_px", "height_px", "fingerprints")
-    return sum(_of_asset(row, config, vlm, limits) for row in assets.select(columns).to_pylist())
+    columns: Sequence[str] = ("asset_id", "media", "width_px", "height_px", "fingerprints")
+    return {row["asset_id"]: _of_asset(row, config, vlm, limits) for row in assets.select(columns).to_pylist()}
 
 
 def _of_asset(row: dict[str, Any], config: Config, vlm: VlmSettings, limits: PixelLimits) -> int:

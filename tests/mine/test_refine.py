@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.mine.ragged import Ragged
-from pipeline.mine.recall import TopK
 from pipeline.mine.refine import FREE, KEPT, LABELLED_POSITIVE, REASONS, Candidates, Refined, Rule, refine
+from pipeline.mine.top_k import TopK
 
 GUARD = 3
 
