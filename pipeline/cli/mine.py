@@ -146,6 +146,8 @@ def main(
     """
     if context.invoked_subcommand is not None:
         return
+    if embeddings is not None and dim is not None:
+        raise UsageError("--dim cuts vectors of a model; cut those of --embeddings yourself, and scale to length 1")
     given = {"t_pos": t_pos, "margin": margin, "top_k": top_k, "negatives": negatives}
     extra = [f"mine.{key}={value}" for key, value in given.items() if value is not None]
     extra += [] if dim is None else [f"embedder.dim={dim}"]

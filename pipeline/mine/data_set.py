@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from pipeline.errors import DataError, UsageError
 from pipeline.media.urls import is_url
-from pipeline.mine.datasets.layouts import is_own, layouts
+from pipeline.mine.datasets.layouts import Retrieval, is_own, layouts
 from pipeline.mine.datasets.prepare import Wanted, prepare
 from pipeline.mine.datasets.records import suffix_of
 from pipeline.schemas import MINE_REJECTED
@@ -107,15 +107,22 @@ def subject_of(out: Path, data_set: DataSet, progress: Progress) -> Subject:
     if (out / "synth" / name).is_dir() and (out / "synth" / name).resolve() != path.resolve():
         raise UsageError(f"{out / 'synth'} has a task {name!r}, whose result this would replace; add --name")
     if is_own(path):
-        for what, given in (("--split", data_set.split), ("--column", data_set.columns)):
+        for what, given in (
+            ("--split", data_set.split is not None),
+            ("--column", bool(data_set.columns)),
+            ("--instruction", data_set.instruction != DEFAULT_INSTRUCTION),
+            ("--no-in-batch-negatives", not data_set.in_batch_negatives),
+        ):
             if given:
                 raise UsageError(f"{path} has our own layout, which has no use for {what}; leave it out")
         return Subject(name, path.resolve(), elsewhere=True, whole_corpus=data_set.whole_corpus)
-    root = data_set.media_root
+    root, found = data_set.media_root, layouts(path, data_set.split)
+    if data_set.columns and any(isinstance(layout, Retrieval) for layout in found.values()):
+        raise UsageError(f"--column names columns of pairs; {path} has queries, corpus and judgements of its own")
     wanted = Wanted(
         name=name,
         path=path.resolve(),
-        layouts=layouts(path, data_set.split),
+        layouts=found,
         instruction=data_set.instruction,
         columns=data_set.columns,
         media_root=None if root is None or is_url(root) else Path(root),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -39,6 +40,7 @@ from pipeline.store.shards import Manifest, finished, write_dataset, write_json
 
 DATASETS = ("train", "rejected")  # what a finished run always has
 SUB_DATASET = ("task_type", "language")
+VECTORS = "vectors"  # the working folder of matrices made from given vectors
 MOMENTS = "moment_retrieval"  # the task whose documents are spans of one file
 
 
@@ -210,12 +212,13 @@ def _mine_task(subject: Subject, job: _Job) -> MinedTask:
         "seconds": round(time.perf_counter() - began, 3),
     }
     write_json(folder / "summary.json", summary)
+    shutil.rmtree(work / VECTORS, ignore_errors=True)
     return _result(folder, summary, reused=False)
 
 
 def _embed(task: Task, job: _Job) -> tuple[Embedded, Embedded]:
     """Vectors of all queries and of all documents of a task."""
-    given, work = job.options.vectors, job.out / ".work" / "vectors"
+    given, work = job.options.vectors, job.out / ".work" / VECTORS
     if given is not None:
         found = {}
         for part, table, key in (("queries", task.queries, "query_id"), ("corpus", task.corpus, "doc_id")):

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from pipeline.errors import UsageError
+from pipeline.mine.datasets.records import JSON_SUFFIXES, SourceFile
+
+REMEMBERED = 1000  # sets of keys
 
 # In the order of preference; compared without case, and with `-` as `_`.
 QUERY_NAMES: dict[str, tuple[str, ...]] = {
@@ -97,6 +101,29 @@ class Fields:
     def one(self, what: str) -> str | None:
         """The column that says `what`; None where there is none."""
         return self.of.get(what, (None,))[0]
+
+
+class FieldsOfRows:
+    """The columns of each row: those of the file, but of JSON lines, where each has keys of its own, the row's."""
+
+    def __init__(self, file: SourceFile, names: Mapping[str, tuple[str, ...]], told: Mapping[str, str]) -> None:
+        """Raises UsageError when a column that is told is not there, DataError when the file cannot be read."""
+        self.all = file.columns()
+        self.whole = Fields.found(self.all, names, told)
+        self.names, self.told, self.varies = names, told, file.suffix in JSON_SUFFIXES
+        self.known: dict[tuple[str, ...], Fields] = {}
+
+    def of(self, row: Mapping[str, Any]) -> Fields:
+        """The columns of a row."""
+        if not self.varies:
+            return self.whole
+        keys = tuple(row)
+        if keys not in self.known:
+            if len(self.known) >= REMEMBERED:
+                self.known.clear()
+            told = {what: column for what, column in self.told.items() if column in row}
+            self.known[keys] = Fields.found(keys, self.names, told)
+        return self.known[keys]
 
 
 def _numbered(have: Mapping[str, str], usual: Iterable[str]) -> tuple[str, ...]:

@@ -60,13 +60,22 @@ def layouts(path: Path, split: str | None) -> dict[str, Layout]:
     if not path.exists():
         raise UsageError(f"--dataset {path} does not exist; name {KNOWN}")
     if path.is_file():
+        if split is not None:
+            raise UsageError(f"--split {split} chooses among the files of a folder; {path} is one file")
         if suffix_of(path) not in SUFFIXES:
             raise UsageError(f"--dataset {path} ends in {path.suffix!r}; name {KNOWN}")
         return {"": Pairs((SourceFile(path, written(path.name)),))}
     found = _layouts(path, path, split)
     if not found:
-        inner = {p.name: _layouts(p, path, split) for p in _folders(path)}
+        folders = {p.name: p for p in _folders(path)}
+        if folders.keys() <= SPLITS:
+            chosen = _chosen(sorted(folders), path, split)
+            folders = {n: p for n, p in folders.items() if n in chosen}
+            split = None
+        inner = {name: _layouts(p, path, split) for name, p in folders.items()}
         found = {written(name): f[""] for name, f in inner.items() if "" in f}
+        if len(found) == 1:
+            found = {"": next(iter(found.values()))}
         nested = next((name for name, f in inner.items() if f and "" not in f), None)
         if nested is not None:
             raise UsageError(f"{path / nested} holds several data sets; mine it by itself: --dataset {path / nested}")
@@ -92,7 +101,7 @@ def _layouts(folder: Path, root: Path, split: str | None) -> dict[str, Layout]:
         return {"": Pairs(_sources(_of_split(files, folder, split), root))}
     files = _record_files(folder)
     groups = {_group(f, folder) for f in files}
-    if len(groups) > 1 and not groups <= SPLITS:
+    if len(groups) > 1 and not groups <= SPLITS and split is None:
         return {g: Pairs(_sources([f for f in files if _group(f, folder) == g], root)) for g in sorted(groups)}
     return {"": Pairs(_sources(_of_split(files, folder, split), root))} if files else {}
 
@@ -149,16 +158,18 @@ def _of_split(files: list[Path], folder: Path, split: str | None) -> list[Path]:
     """The files of one split, where the files are splits."""
     groups = {f: _group(f, f.parent if f.parent.name not in SPLITS else folder) for f in files}
     there = sorted(set(groups.values()) & SPLITS)
+    wanted = _chosen(there, folder, split)
+    return [f for f, group in groups.items() if group in wanted] if wanted else files
+
+
+def _chosen(there: list[str], folder: Path, split: str | None) -> list[str]:
+    """Of the splits that are there the one to take; none where there are none."""
+    if split is not None and split not in there:
+        have = f"there are {', '.join(there)}" if there else "its files are no splits"
+        raise UsageError(f"{folder} has no split {split!r}, {have}")
     if split is None and len(there) > 1 and "train" not in there:
         raise UsageError(f"{folder} has the splits {', '.join(there)}; name one: --split {there[0]}")
-    wanted = split or ("train" if len(there) > 1 else None)
-    if wanted is None:
-        return files
-    chosen = [f for f, group in groups.items() if group == wanted]
-    if not chosen:
-        have = f"there are {', '.join(there)}" if there else "its files are no splits"
-        raise UsageError(f"{folder} has no split {wanted!r}, {have}")
-    return chosen
+    return [split] if split else ["train"] if len(there) > 1 else there
 
 
 def _sources(files: Iterable[Path], root: Path) -> tuple[SourceFile, ...]:

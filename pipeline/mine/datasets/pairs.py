@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from pipeline.errors import UsageError
-from pipeline.mine.datasets.fields import PAIR_NAMES, Fields
+from pipeline.mine.datasets.fields import PAIR_NAMES, Fields, FieldsOfRows
 from pipeline.mine.datasets.items import (
     MEDIA,
     Content,
@@ -37,16 +37,15 @@ class PairsSource:
     merges: bool = True
 
     @cached_property
-    def _fields(self) -> dict[str, Fields]:
+    def _fields(self) -> dict[str, FieldsOfRows]:
         """The columns of each file, by URI. Raises UsageError when a query or its positives are missing."""
         found = {}
         for file in self.layout.files:
-            columns = file.columns()
-            fields = Fields.found(columns, PAIR_NAMES, self.reading.columns)
+            fields = FieldsOfRows(file, PAIR_NAMES, self.reading.columns)
             for what in ("query", "positive"):
-                if all(fields.one(f) is None for f in _columns_of(what).values()):
+                if all(fields.whole.one(f) is None for f in _columns_of(what).values()):
                     raise UsageError(
-                        f"{file.path} has no column of the {what}; there are {', '.join(columns) or 'none'}: "
+                        f"{file.path} has no column of the {what}; there are {', '.join(fields.all) or 'none'}: "
                         f"say which it is with --column {what}=NAME (or {what}_image=NAME, {what}_video=NAME)"
                     )
             found[file.uri] = fields
@@ -55,9 +54,9 @@ class PairsSource:
     def _records(self, *whats: str) -> Iterator[tuple[SourceFile, Fields, Record]]:
         for file in self.layout.files:
             fields = self._fields[file.uri]
-            wanted = [c for what, columns in fields.of.items() if what.startswith((*whats, *_TOLD)) for c in columns]
+            wanted = [c for w, columns in fields.whole.of.items() if w.startswith((*whats, *_TOLD)) for c in columns]
             for record in file.records(wanted):
-                yield file, fields, record
+                yield file, fields.of(record.row or {}), record
 
     def queries(self) -> Iterator[Item]:
         for file, fields, record in self._records("query"):

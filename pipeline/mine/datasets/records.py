@@ -20,7 +20,8 @@ import pyarrow.parquet as pq
 from pipeline.errors import DataError
 from pipeline.media.members import arrow_batches
 
-TEXT_SUFFIXES = (".jsonl", ".ndjson", ".csv", ".tsv")
+JSON_SUFFIXES = (".jsonl", ".ndjson")
+TEXT_SUFFIXES = (*JSON_SUFFIXES, ".csv", ".tsv")
 TABLE_SUFFIXES = (".parquet", ".arrow")
 BATCH_ROWS = 2048
 MAX_LINE_BYTES = 1 << 26  # a longer line is no row of a data set, and must not fill the memory

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.errors import DataError
-from pipeline.mine.datasets.fields import CORPUS_NAMES, QRELS_NAMES, QUERY_NAMES, Fields
+from pipeline.mine.datasets.fields import CORPUS_NAMES, QRELS_NAMES, QUERY_NAMES, Fields, FieldsOfRows
 from pipeline.mine.datasets.items import Item, Judgement, UnusableError, grade, identifier, optional_text
 from pipeline.mine.datasets.layouts import Retrieval
 from pipeline.mine.datasets.records import Record, SourceFile
@@ -34,13 +34,14 @@ class RetrievalSource:
             yield from self._items(file, CORPUS_NAMES, "document id")
 
     def _items(self, file: SourceFile, names: Mapping[str, tuple[str, ...]], what: str) -> Iterator[Item]:
-        fields = Fields.found(file.columns(), names, {})
+        rows = FieldsOfRows(file, names, {})
+        fields = rows.whole
         if fields.one("id") is None:
             raise DataError(f"{file.path} has no column of ids; call it {names['id'][0]!r}")
         if all(fields.one(medium) is None for medium in ("text", "image", "video")):
             raise DataError(f"{file.path} has no column of contents; call it 'text', 'image' or 'video'")
         for record in file.records(fields.columns):
-            yield self._item(record, fields, file, what)
+            yield self._item(record, rows.of(record.row or {}), file, what)
 
     def _item(self, record: Record, fields: Fields, file: SourceFile, what: str) -> Item:
         if record.row is None:
@@ -49,7 +50,7 @@ class RetrievalSource:
         values = {field: record.row.get(column) for field, column in columns.items()}
         name = record.where
         try:
-            name = identifier(values["id"], what, record.where)
+            name = identifier(values.get("id"), what, record.where)
             if title := optional_text(values.get("title"), record.where):
                 # As BEIR's own loaders do.
                 values["text"] = f"{title} {optional_text(values.get('text'), record.where) or ''}".strip()
