@@ -84,7 +84,7 @@ def read(folder: Path, what: str) -> dict[str, float]:
     """Seconds and memory of one step, in this process."""
     out, before, began = folder / "out", peak_mb(), time.perf_counter()
     if what in ("beir", "pairs"):
-        subject_of(out, DataSet(folder / ("beir" if what == "beir" else "pairs.jsonl")), Unseen())
+        subject_of(out, DataSet(folder / ("beir" if what == "beir" else "pairs.jsonl")), Unseen(), overwrite=False)
     elif what == "task":
         read_task(out / "datasets" / "beir", None)
     else:

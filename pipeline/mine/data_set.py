@@ -67,9 +67,14 @@ class Subject:
 
     name: str
     folder: Path
-    elsewhere: bool = False
+    path: str | None = None  # what the user named, of a data set from elsewhere
     whole_corpus: bool = False
     read: Mapping[str, Any] | None = None
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether it was not synthesised here."""
+        return self.path is not None
 
     @property
     def place(self) -> str:
@@ -91,6 +96,7 @@ class Subject:
             return {}
         return {
             "data_set": self.place,
+            "path": self.path,
             "corpus_scope": "all" if self.whole_corpus else "own",
             "malformed": {p: n for p, n in (self.read or {}).get("rejected", {}).items() if p != "queries"},
             "repeated": (self.read or {}).get("repeated", {}),
@@ -98,14 +104,18 @@ class Subject:
         }
 
 
-def subject_of(out: Path, data_set: DataSet, progress: Progress) -> Subject:
+def subject_of(out: Path, data_set: DataSet, progress: Progress, overwrite: bool) -> Subject:
     """Bring a data set into our layout, in `<out>/datasets/<name>`; one that has it is taken as it is.
 
-    Raises UsageError and DataError as `layouts` and `prepare` do.
+    overwrite: the name may be that of another data set. Raises UsageError and DataError as `layouts` and
+    `prepare` do.
     """
     name, path = data_set.result, data_set.path
-    if (out / "synth" / name).is_dir() and (out / "synth" / name).resolve() != path.resolve():
+    if (out / "synth" / name).is_dir():
         raise UsageError(f"{out / 'synth'} has a task {name!r}, whose result this would replace; add --name")
+    other = mined_from(out / "mined" / name)
+    if other is not None and other != str(path.resolve()) and not overwrite:
+        raise UsageError(f"{out / 'mined' / name} is the result of {other}; add --name, or --overwrite to replace it")
     if is_own(path):
         for what, given in (
             ("--split", data_set.split is not None),
@@ -115,7 +125,7 @@ def subject_of(out: Path, data_set: DataSet, progress: Progress) -> Subject:
         ):
             if given:
                 raise UsageError(f"{path} has our own layout, which has no use for {what}; leave it out")
-        return Subject(name, path.resolve(), elsewhere=True, whole_corpus=data_set.whole_corpus)
+        return Subject(name, path.resolve(), path=str(path.resolve()), whole_corpus=data_set.whole_corpus)
     root, found = data_set.media_root, layouts(path, data_set.split)
     if data_set.columns and any(isinstance(layout, Retrieval) for layout in found.values()):
         raise UsageError(f"--column names columns of pairs; {path} has queries, corpus and judgements of its own")
@@ -129,19 +139,27 @@ def subject_of(out: Path, data_set: DataSet, progress: Progress) -> Subject:
         in_batch_negatives=data_set.in_batch_negatives,
     )
     read = prepare(wanted, out / READ / name, out / ".work", progress)
-    return Subject(name, out / READ / name, elsewhere=True, whole_corpus=data_set.whole_corpus, read=read)
+    return Subject(name, out / READ / name, path=str(path.resolve()), whole_corpus=data_set.whole_corpus, read=read)
 
 
 def data_set_of(mined: Path) -> Path | None:
-    """The folder that a result was mined from, where it came from elsewhere. mined: `<out>/mined/<name>`.
+    """The folder in our layout that a result was mined from, where it came from elsewhere. mined:
+    `<out>/mined/<name>`. Raises DataError when the result's summary is damaged."""
+    told = _summary(mined).get("data_set")
+    return mined.parents[1] / told if isinstance(told, str) else None
 
-    Raises DataError when the result's summary is damaged.
-    """
+
+def mined_from(mined: Path) -> str | None:
+    """The path that the user named for a result from elsewhere; None of any other, or where there is none."""
+    told = _summary(mined).get("path")
+    return told if isinstance(told, str) else None
+
+
+def _summary(mined: Path) -> dict[str, Any]:
     path = mined / "summary.json"
     try:
-        told = json.loads(path.read_text(encoding="utf-8")).get("data_set")
+        return dict(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
-        return None
-    except (ValueError, AttributeError) as error:
-        raise DataError(f"{path} is damaged ({error}); mine again with --overwrite") from error
-    return mined.parents[1] / told if isinstance(told, str) else None
+        return {}
+    except (ValueError, TypeError) as error:
+        raise DataError(f"{path} is damaged ({error}); delete {mined} and mine again") from error

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -59,6 +62,8 @@ class GivenVectors:
                 dtype = _dtype(file.schema_arrow, path)
                 matrix, seen, mistakes = _Reader(file, path, ids, dtype, work / f"{part}.vectors").read()
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+            if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+                raise
             raise DataError(f"{path} cannot be read ({' '.join(str(error).split())}); write it again") from error
         mistakes.note("have no vector", ids.filter(pa.array(~seen)), "embed them too, or take them out")
         mistakes.raise_for(path, ids)
@@ -148,10 +153,11 @@ class _Reader:
         refuse("stand twice", self.seen[at] | ~first, "write each vector once")
         self.seen[at] = True
         lengths = pc.fill_null(pc.list_value_length(lists), -1).to_numpy(zero_copy_only=False).astype(np.int64)
+        if self.matrix is None and not (lengths > 0).any():
+            refuse("have an empty vector", lengths <= 0, "embed them again, or take them out")
+            return
         if self.matrix is None:
-            width = max(int(lengths[0]), 1)
-            self.target.parent.mkdir(parents=True, exist_ok=True)
-            self.matrix = np.memmap(self.target, self.dtype, "w+", shape=(len(self.ids), width))
+            self.matrix = _matrix(self.target, self.dtype, len(self.ids), int(lengths[lengths > 0][0]))
         width = self.matrix.shape[1]
         refuse(f"have a vector of another width than {width}, that of the first", lengths != width, "use one model")
         good = np.flatnonzero(~bad)
@@ -164,6 +170,19 @@ class _Reader:
         refuse("have a vector that is not of length 1", np.abs(norms - 1) > LENGTH_TOLERANCE, "divide by the length")
         stays = ~bad[good]
         self.matrix[at[good][stays]] = values[stays]
+
+
+def _matrix(
+    target: Path, dtype: type[np.float16] | type[np.float32], n: int, width: int
+) -> NDArray[np.float16] | NDArray[np.float32]:
+    """A file of zeros [n, width], mapped. Its blocks are taken at once: a full disk is an error now, no crash later."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with target.open("wb") as file:
+        size = n * width * np.dtype(dtype).itemsize
+        if sys.platform == "linux":
+            os.posix_fallocate(file.fileno(), 0, size)
+        file.truncate(size)
+    return np.memmap(target, dtype, "r+", shape=(n, width))
 
 
 def _positions(ids: pa.Array, file: pq.ParquetFile) -> NDArray[np.int64]:

@@ -22,7 +22,7 @@ from pipeline.config import Calibration, Config
 from pipeline.errors import DataError, UsageError
 from pipeline.media.places import root_of
 from pipeline.mine import groups, labels
-from pipeline.mine.data_set import DataSet, Subject, subject_of
+from pipeline.mine.data_set import DataSet, Subject, mined_from, subject_of
 from pipeline.mine.embed import CONTENT, READS, Embedded, EmbedSource, embed
 from pipeline.mine.given_vectors import GivenVectors, check_widths
 from pipeline.mine.guards import Documents, Guards
@@ -86,6 +86,12 @@ def mine_negatives(
         raise UsageError(
             f"--embeddings holds the vectors of one task, and there are {', '.join(names)}; name one: --task"
         )
+    theirs = [name for name in names if mined_from(out / "mined" / name) is not None]
+    if theirs and not options.overwrite:
+        raise UsageError(
+            f"{out / 'mined' / theirs[0]} is the result of {mined_from(out / 'mined' / theirs[0])}; "
+            "mine that under another --name, or add --overwrite to replace it"
+        )
     clear_leftovers(out / ".work")
     subjects = [Subject(name, out / "synth" / name) for name in names]
     if len(names) > 1:
@@ -102,7 +108,7 @@ def mine_data_set(
     UsageError for what is no data set, DataError for a file that cannot be read.
     """
     clear_leftovers(out / ".work")
-    subject = subject_of(out, data_set, progress)
+    subject = subject_of(out, data_set, progress, options.overwrite)
     return _mine_task(subject, _Job(out, config, run, progress, options, _assets(None)))
 
 

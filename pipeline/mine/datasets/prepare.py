@@ -82,7 +82,8 @@ def prepare(wanted: Wanted, folder: Path, work: Path, progress: Progress) -> dic
     if done := finished(folder, PARTS, key):
         return done.summary
     staging = work / f"reading-{key}"
-    shutil.rmtree(staging, ignore_errors=True)
+    for killed in work.glob("reading-*"):
+        shutil.rmtree(killed, ignore_errors=True)
     progress.begin([f"read {wanted.name}"], 0)
     try:
         summary = _Preparation(wanted, folder, staging, key, progress).run()

@@ -15,9 +15,9 @@ from tests.mine.planted import Colours
 CONFIG = Config(mine=MineSettings(t_pos=0.2, margin=0.1, top_k=5, negatives=3))
 
 
-def mine(out: Path, path: Path, config: Config = CONFIG, **told: Any) -> MinedTask:
+def mine(out: Path, path: Path, config: Config = CONFIG, overwrite: bool = False, **told: Any) -> MinedTask:
     data_set = DataSet(path, **{"name": "same", **told})
-    options = MineOptions("colours", media_root=data_set.media_root)
+    options = MineOptions("colours", media_root=data_set.media_root, overwrite=overwrite)
     return mine_data_set(out, data_set, config, Loop(Colours()), Silent(), options)
 
 

@@ -89,4 +89,4 @@ def test_options_that_say_nothing_here_are_refused(tmp_path: Path) -> None:
             mine(tmp_path / "other", own, **told)
     touch(tmp_path / "beir", "queries.jsonl", "corpus.jsonl", "qrels/train.tsv")
     with pytest.raises(UsageError, match="--column names columns of pairs"):
-        mine(tmp_path / "out", tmp_path / "beir", columns={"query": "q"})
+        mine(tmp_path / "third", tmp_path / "beir", columns={"query": "q"})

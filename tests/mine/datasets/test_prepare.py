@@ -284,3 +284,13 @@ def test_a_name_of_a_synthesised_task_is_refused(tmp_path: Path) -> None:
     (tmp_path / "out" / "synth" / "image_qa").mkdir(parents=True)
     with pytest.raises(UsageError, match="has a task 'image_qa', whose result this would replace; add --name"):
         mine(tmp_path / "out", tmp_path / "p.jsonl", name="image_qa")
+
+
+def test_another_data_set_of_the_same_name_does_not_replace_a_result(tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        json_lines(tmp_path / folder / "p.jsonl", [{"query": "red", "pos": [f"red {folder}"]}])
+    mine(tmp_path / "out", tmp_path / "a" / "p.jsonl")
+    with pytest.raises(UsageError, match=r"is the result of .*a/p\.jsonl; add --name, or --overwrite to replace it"):
+        mine(tmp_path / "out", tmp_path / "b" / "p.jsonl")
+    mine(tmp_path / "out", tmp_path / "b" / "p.jsonl", name="other")
+    mine(tmp_path / "out", tmp_path / "b" / "p.jsonl", overwrite=True)
