@@ -97,7 +97,7 @@ class Rows:
                 pa.nulls(n, pa.float32()),
                 self.task.judgements.source_of(query_rows[judged.rows], judged.documents),
                 self.groups.take(documents),
-                self.documents.take(documents),
+                self.documents.take(documents).cast(CONTENT),
             ],
             fields=list(JUDGED),
         )
@@ -113,7 +113,8 @@ def in_query_order(tables: list[pa.Table], queries: pa.Table, schema: pa.Schema)
 
 
 def _contents(table: pa.Table) -> pa.StructArray:
-    return pa.StructArray.from_arrays([table.column(f.name).combine_chunks() for f in CONTENT], fields=list(CONTENT))
+    names = [f.name for f in CONTENT]
+    return pa.StructArray.from_arrays([table.column(n).combine_chunks() for n in names], names)
 
 
 def _looked_up(values: dict[str, str], column: pa.ChunkedArray) -> pa.Array:
