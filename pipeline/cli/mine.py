@@ -83,7 +83,7 @@ def main(
         str | None,
         typer.Option(
             "--instruction",
-            help=f"What relevant means, for queries that bring no instruction. [default: {DEFAULT_INSTRUCTION}]",
+            help=f"What relevant means, for queries that bring no instruction; none says: {DEFAULT_INSTRUCTION}",
             rich_help_panel=OWN,
         ),
     ] = None,
@@ -105,7 +105,7 @@ def main(
         typer.Option(
             "--corpus-scope",
             help="own: a sub-data-set (task type, folder) searches its own documents, and those of none; all: every "
-            "document. [default: own]",
+            "document. None means own.",
             rich_help_panel=OWN,
         ),
     ] = None,
@@ -114,7 +114,7 @@ def main(
         typer.Option(
             "--in-batch-negatives/--no-in-batch-negatives",
             help="Whether a trainer may take the documents of other rows for negatives; of labels it may not. "
-            "[default: it may]",
+            "None means it may.",
             rich_help_panel=OWN,
         ),
     ] = None,
