@@ -54,11 +54,12 @@ def write(folder: Path, documents: int, queries: int, dim: int) -> None:
         with (beir / f"{name}.jsonl").open("w", encoding="utf-8") as file:
             for i, text in enumerate(texts(n, seed)):
                 file.write(json.dumps({"_id": f"{name}-{i}", "title": "", "text": text}) + "\n")
-        rng = np.random.default_rng(seed)
+        rng, noise = np.random.default_rng(0), np.random.default_rng(seed)  # query i lies near document i
         schema = pa.schema([("id", pa.string()), ("vector", pa.list_(pa.float32(), dim))])
         with pq.ParquetWriter(vectors / f"{name}_vectors.parquet", schema) as writer:
             for start in range(0, n, BATCH):
                 rows = rng.normal(size=(min(BATCH, n - start), dim)).astype(np.float32)
+                rows += seed * 0.5 * noise.normal(size=rows.shape).astype(np.float32)
                 rows /= np.linalg.norm(rows, axis=1, keepdims=True)
                 ids = pa.array([f"{name}-{i}" for i in range(start, start + len(rows))])
                 lists = pa.FixedSizeListArray.from_arrays(pa.array(rows.ravel()), dim)

@@ -6,16 +6,9 @@ import shutil
 from collections import defaultdict
 from pathlib import Path
 
+from pipeline.mine.data_set_removal import data_sets_with_media_of_the_pool, removal_in, remove_from_data_set
 from pipeline.mine.labels import ASSET_COLUMNS
-from pipeline.mine.removal import (
-    data_sets_with_media_of_the_pool,
-    mined_folders,
-    removal_in,
-    remove_exports,
-    remove_from_data_set,
-    remove_from_mined,
-    sweep_caches,
-)
+from pipeline.mine.removal import mined_folders, remove_exports, remove_from_mined, sweep_caches
 from pipeline.seed_pool.removal import remove_fetched, remove_frames, remove_from_pool, remove_replies
 from pipeline.store.removal import Gone, Loss, Removal, Rewriter
 from pipeline.store.shards import read_dataset

@@ -49,6 +49,22 @@ class GivenVectors:
         stats = {part: path.stat() for part, path in self.paths().items()}
         return "given-" + fingerprint(files=[[p, s.st_size, s.st_mtime_ns] for p, s in stats.items()])
 
+    def of(self, queries: pa.ChunkedArray, corpus: pa.ChunkedArray, work: Path) -> tuple[Embedded, Embedded]:
+        """The vectors of query and document ids, as `read` gives them.
+
+        Raises DataError also when queries and documents have vectors of different widths.
+        """
+        one, two = (
+            self.read(part, ids.combine_chunks(), work) for part, ids in (("queries", queries), ("corpus", corpus))
+        )
+        widths = one.vectors.shape[1], two.vectors.shape[1]
+        if widths[0] != widths[1]:
+            raise DataError(
+                f"{self.folder}: vectors of queries have {widths[0]} numbers, those of documents {widths[1]}; "
+                "embed both with one model"
+            )
+        return one, two
+
     def read(self, part: str, ids: pa.Array, work: Path) -> Embedded:
         """The vectors of `ids` (string [N]), row i that of id i: float32 or float16, mapped from a file in `work`.
 
@@ -68,16 +84,6 @@ class GivenVectors:
         mistakes.note("have no vector", ids.filter(pa.array(~seen)), "embed them too, or take them out")
         mistakes.raise_for(path, ids)
         return Embedded(matrix, np.ones(len(ids), bool), np.full(len(ids), None, object))
-
-
-def check_widths(queries: Embedded, corpus: Embedded, given: GivenVectors) -> None:
-    """Raise DataError when queries and documents have vectors of different widths."""
-    widths = queries.vectors.shape[1], corpus.vectors.shape[1]
-    if widths[0] != widths[1]:
-        raise DataError(
-            f"{given.folder}: vectors of queries have {widths[0]} numbers, those of documents {widths[1]}; "
-            "embed both with one model"
-        )
 
 
 @dataclass

@@ -24,7 +24,7 @@ from pipeline.media.places import root_of
 from pipeline.mine import groups, labels
 from pipeline.mine.data_set import DataSet, Subject, mined_from, subject_of
 from pipeline.mine.embed import CONTENT, READS, Embedded, EmbedSource, embed
-from pipeline.mine.given_vectors import GivenVectors, check_widths
+from pipeline.mine.given_vectors import GivenVectors
 from pipeline.mine.guards import Documents, Guards
 from pipeline.mine.inputs import Task, choose_tasks, read_task
 from pipeline.mine.looks import looks
@@ -226,11 +226,7 @@ def _embed(task: Task, job: _Job) -> tuple[Embedded, Embedded]:
     """Vectors of all queries and of all documents of a task."""
     given, work = job.options.vectors, job.out / ".work" / VECTORS
     if given is not None:
-        found = {}
-        for part, table, key in (("queries", task.queries, "query_id"), ("corpus", task.corpus, "doc_id")):
-            found[part] = given.read(part, table.column(key).combine_chunks(), work)
-        check_widths(found["queries"], found["corpus"], given)
-        return found["queries"], found["corpus"]
+        return given.of(task.queries.column("query_id"), task.corpus.column("doc_id"), work)
     both = job.embed(_contents(task, job.assets), task.media_root)
     n = len(task.queries)
     halves = (slice(None, n), slice(n, None))

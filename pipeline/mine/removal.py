@@ -6,7 +6,6 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +16,13 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from pipeline.config import FrameSettings
-from pipeline.mine.data_set import READ, data_set_of
+from pipeline.mine.data_set import data_set_of
 from pipeline.mine.datasets.layouts import is_own
 from pipeline.mine.embedding_cache import EmbeddingCache, Keys, as_matrix
 from pipeline.mine.inputs import read_task
 from pipeline.mine.labels import ASSET_COLUMNS, file_hashes
 from pipeline.mine.summary import by_reason
-from pipeline.schemas import ASSETS, CONTENT, CORPUS, MINE_REJECTED, QUERIES, RELEVANCE, TRAIN
+from pipeline.schemas import ASSETS, CONTENT, MINE_REJECTED, RELEVANCE, TRAIN
 from pipeline.store.removal import (
     POSITIVE_REMOVED,
     STAGE,
@@ -44,42 +43,6 @@ def mined_folders(out: Path) -> list[Path]:
     """The complete mined tasks of a run, by name."""
     found = sorted(p.parent for p in (out / "mined").glob("*/train"))
     return [f for f in found if read_manifest(f / "train") and read_manifest(f / "rejected")]
-
-
-def removal_in(out: Path, folder: Path, removal: Removal) -> Removal:
-    """What of a removal concerns a mined folder: a data set from elsewhere whose media lie in another root
-    may call other files by the URIs of the pool."""
-    if data_set_of(folder) is None or _media_root(folder / "train") == _pool_root(out):
-        return removal
-    return replace(removal, uris=frozenset(), parts=frozenset())
-
-
-def data_sets_with_media_of_the_pool(out: Path) -> list[Path]:
-    """The data sets from elsewhere, read into our layout, that name media of the pool's root."""
-    found = sorted(f for f in (out / READ).glob("*") if is_own(f))
-    return [f for f in found if _media_root(f / "queries") == _pool_root(out)]
-
-
-def remove_from_data_set(folder: Path, gone: Gone, rewriter: Rewriter) -> None:
-    """Write what was read from elsewhere again without what is `gone`; its source is not ours to change."""
-
-    def stays(table: pa.Table) -> pa.Table:
-        for column, values in (("query_id", gone.queries), ("doc_id", gone.documents)):
-            if column in table.column_names:
-                table = table.filter(pc.invert(is_one_of(table.column(column), values)))
-        return table
-
-    for name, schema in (("queries", QUERIES), ("corpus", CORPUS), ("relevance", RELEVANCE)):
-        rewriter.rewrite(folder / name, schema, stays)
-
-
-def _media_root(folder: Path) -> str | None:
-    manifest = read_manifest(folder)
-    return None if manifest is None else manifest.media_root
-
-
-def _pool_root(out: Path) -> str | None:
-    return _media_root(out / "seed_pool" / "assets")
 
 
 def remove_from_mined(folder: Path, removal: Removal, gone: Gone, rewriter: Rewriter) -> bool:

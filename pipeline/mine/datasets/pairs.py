@@ -66,7 +66,7 @@ class PairsSource:
         for file, fields, record in self._records(*SIDES):
             if record.row is not None:  # a broken row is the query's reject
                 for side in SIDES:
-                    yield from self._documents(file, fields, record, side)
+                    yield from self._side(file, fields, record, side)
 
     def judgements(self) -> Iterator[Judgement]:
         for file, fields, record in self._records("query", "score", *SIDES):
@@ -82,7 +82,7 @@ class PairsSource:
             yield Judgement(query.id, "", record.where, verdict=error.verdict)
             return
         for side in SIDES:
-            for document in self._documents(file, fields, record, side):
+            for document in self._side(file, fields, record, side):
                 if document.verdict is None and query.verdict is None:
                     yield Judgement(query.id, document.id, document.where, relevant and side == "positive")
 
@@ -97,9 +97,6 @@ class PairsSource:
             several = ("bad_row", f"{record.where} holds {len(found)} queries; give each a row of its own")
             return Item(record.where, record.where, verdict=several)
         return found[0]
-
-    def _documents(self, file: SourceFile, fields: Fields, record: Record, side: str) -> list[Item]:
-        return self._side(file, fields, record, side)
 
     def _side(self, file: SourceFile, fields: Fields, record: Record, side: str) -> list[Item]:
         """The items of a row on one side: as many as its lists are long."""
