@@ -74,7 +74,7 @@ class GivenVectors:
         """
         path = self.paths()[part]
         try:
-            with pq.ParquetFile(path) as file:
+            with pq.ParquetFile(path, pre_buffer=False) as file:  # else it holds all it has read
                 dtype = _dtype(file.schema_arrow, path)
                 matrix, seen, mistakes = _Reader(file, path, ids, dtype, work / f"{part}.vectors").read()
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:

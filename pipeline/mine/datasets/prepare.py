@@ -118,11 +118,11 @@ class _Part:
         self.fits[np.flatnonzero(self.fits)[lost]] = False
         self.kept = self.ids.filter(pa.array(self.fits))
 
-    def tables(self) -> Iterator[pa.Table]:
-        """The kept items."""
+    def tables(self, columns: list[str] | None = None) -> Iterator[pa.Table]:
+        """The kept items, with `columns` of ITEMS; none means all."""
         start = 0
         for path in shard_paths(self.shards):
-            table = pq.read_table(path)
+            table = pq.read_table(path, columns=columns)
             yield table.filter(pa.array(self.fits[start : start + len(table)]))
             start += len(table)
 
@@ -199,7 +199,8 @@ class _Preparation:
         """Reject the kept queries for which nothing is relevant."""
         ids = queries.kept.take(pa.array(lost))
         bad = pa.table({"where": pa.nulls(len(lost), pa.string())})
-        detail = pa.array(["no judgement above 0 names it with a document that can be used"] * len(lost), pa.string())
+        where = pa.concat_tables(queries.tables(["where"])).column("where").take(pa.array(lost))
+        detail = pc.binary_join_element_wise(where, "nothing that can be used is judged relevant to it", ": ")
         self.rejects.add("queries", pa.chunked_array([ids]), bad, "no_positive_given", detail)
         queries.drop(lost)
 

@@ -24,6 +24,7 @@ JSON_SUFFIXES = (".jsonl", ".ndjson")
 TEXT_SUFFIXES = (*JSON_SUFFIXES, ".csv", ".tsv")
 TABLE_SUFFIXES = (".parquet", ".arrow")
 BATCH_ROWS = 2048
+MEDIA_BATCH_ROWS = 32  # of a table that holds pictures or clips themselves
 MAX_LINE_BYTES = 1 << 26  # a longer line is no row of a data set, and must not fill the memory
 MAX_CELL_CHARS = 1 << 24
 GZIP_MAGIC = b"\x1f\x8b"
@@ -75,8 +76,9 @@ class SourceFile:
         """
         with _readable(self):
             if self.suffix == ".parquet":
-                with pq.ParquetFile(self.path) as file:
-                    yield from self._of_batches(file.iter_batches(batch_size=BATCH_ROWS, columns=columns), None)
+                with pq.ParquetFile(self.path, pre_buffer=False) as file:  # else it holds all it has read
+                    at_once = _rows_at_once(file.schema_arrow, columns)
+                    yield from self._of_batches(file.iter_batches(batch_size=at_once, columns=columns), None)
             elif self.suffix == ".arrow":
                 batches = arrow_batches(self.path, self.path.stat().st_mtime_ns)
                 yield from self._of_batches(batches, columns)
@@ -89,8 +91,9 @@ class SourceFile:
         number = 0
         for whole in batches:
             wanted = whole if columns is None else whole.select([c for c in columns if c in whole.schema.names])
-            for start in range(0, len(wanted), BATCH_ROWS):
-                batch = wanted.slice(start, BATCH_ROWS)
+            at_once = _rows_at_once(wanted.schema, None)
+            for start in range(0, len(wanted), at_once):
+                batch = wanted.slice(start, at_once)
                 try:
                     rows: Iterable[dict[str, Any] | None] = batch.to_pylist()
                 except UnicodeDecodeError:  # one bad cell must not cost its neighbours
@@ -152,6 +155,17 @@ class SourceFile:
 def suffix_of(path: Path) -> str:
     """The lower-case ending that tells the format, without `.gz`."""
     return (Path(path.stem) if path.suffix.lower() == ".gz" else path).suffix.lower()
+
+
+def _rows_at_once(schema: pa.Schema, columns: Sequence[str] | None) -> int:
+    kinds = [field.type for field in schema if columns is None or field.name in columns]
+    return MEDIA_BATCH_ROWS if any(map(_holds_bytes, kinds)) else BATCH_ROWS
+
+
+def _holds_bytes(kind: pa.DataType) -> bool:
+    if pa.types.is_nested(kind):
+        return any(_holds_bytes(kind.field(i).type) for i in range(kind.num_fields))
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
 
 
 class _readable:  # noqa: N801 - reads as a statement

@@ -94,6 +94,7 @@ def test_every_row_that_cannot_be_used_is_named_with_its_place(tmp_path: Path) -
         ("relevance", "qrels/train.tsv:9", "missing_id"),
     ]
     assert [r["query_id"] for r in rows["train"]] == ["q1", "q7"]
+    assert all(r["detail"].startswith("queries.jsonl:") for r in rows["rejected"])
     lost = {r["query_id"] for r in rows["rejected"]}
     assert lost == {
         "q2", "q3", "q5", "q6", "q8", "queries.jsonl:2", "queries.jsonl:5", "queries.jsonl:6", "queries.jsonl:7",
