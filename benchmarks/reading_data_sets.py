@@ -22,9 +22,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.config import Config, GuardSettings, MineSettings, RunnerSettings
 from pipeline.mine.data_set import DataSet, subject_of
 from pipeline.mine.given_vectors import GivenVectors
 from pipeline.mine.inputs import read_task
+from pipeline.mine.recipe import MineOptions, mine_data_set
+from pipeline.runners.local import LocalRunner
 
 WORDS, WORDS_A_TEXT, BATCH = 20_000, 60, 10_000
 
@@ -86,6 +89,12 @@ def read(folder: Path, what: str) -> dict[str, float]:
     out, before, began = folder / "out", peak_mb(), time.perf_counter()
     if what in ("beir", "pairs"):
         subject_of(out, DataSet(folder / ("beir" if what == "beir" else "pairs.jsonl")), Unseen(), overwrite=False)
+    elif what == "mine":
+        given = GivenVectors(folder / "vectors")
+        wanted = Config(mine=MineSettings(guards=GuardSettings(near_duplicate=False)))
+        options = MineOptions(given.fingerprint, vectors=given)
+        runner = LocalRunner(RunnerSettings(kind="local"))
+        mine_data_set(out, DataSet(folder / "beir"), wanted, runner, Unseen(), options)
     elif what == "task":
         read_task(out / "datasets" / "beir", None)
     else:
@@ -100,6 +109,7 @@ def main() -> None:
     parser.add_argument("--documents", type=int, default=100_000)
     parser.add_argument("--queries", type=int)
     parser.add_argument("--dim", type=int, default=384)
+    parser.add_argument("--mine", action="store_true", help="mine it too, without near-duplicate groups")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--step", nargs=2, help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -111,12 +121,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         write(Path(name), args.documents, queries, args.dim)
         print(f"{queries:,} queries, {args.documents:,} documents of {WORDS_A_TEXT} words, {args.dim} dimensions")
-        for step, said in (
-            ("beir", "a BEIR folder into our layout"),
-            ("task", "our layout into memory"),
-            ("vectors", "vectors of the corpus into a matrix on disk"),
-            ("pairs", "pairs into our layout"),
-        ):
+        steps = {
+            "beir": "a BEIR folder into our layout",
+            "task": "our layout into memory",
+            "vectors": "vectors of the corpus into a matrix on disk",
+            **({"mine": "all of mining, from our layout and vectors"} if args.mine else {}),
+            "pairs": "pairs into our layout",
+        }
+        for step, said in steps.items():
             done = subprocess.run(
                 [sys.executable, __file__, "--step", name, step], check=True, capture_output=True, text=True
             )
