@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from pipeline.cli import mine as cli
 from pipeline.errors import DataError, UsageError
+from pipeline.mine import given_vectors
 from pipeline.mine.given_vectors import GivenVectors
 from pipeline.stage import ModelRef
 from tests.mine.datasets.written import Data, beir
@@ -34,7 +35,7 @@ def write(folder: Path, part: str, ids: list[Any], vectors: Any, kind: pa.DataTy
     rows = [list(map(float, v)) for v in vectors]
     kind = kind or pa.list_(pa.float32(), len(rows[0]))
     if kind.value_type == pa.float16():
-        rows = [np.asarray(r, np.float16).tolist() if False else [np.float16(x) for x in r] for r in rows]
+        rows = [[np.float16(x) for x in r] for r in rows]
     pq.write_table(pa.table({"id": pa.array(ids), "vector": pa.array(rows, kind)}), folder / f"{part}_vectors.parquet")
 
 
@@ -162,3 +163,12 @@ def test_vectors_of_several_tasks_at_once_are_refused(folder: Path) -> None:
     code, output = run(folder, "--task", "x")
     assert code == 2
     assert "--task names a synthesised task" in output
+
+
+def test_batches_change_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = pa.array(DATA.corpus)
+    whole = GivenVectors(folder / "v").read("corpus", ids, folder / "w1").vectors
+    monkeypatch.setattr(given_vectors, "BATCH_ROWS", 5)
+    parts = GivenVectors(folder / "v").read("corpus", ids, folder / "w2").vectors
+    assert np.array_equal(whole, parts)
+    assert np.array_equal(parts, unit(12, 1))

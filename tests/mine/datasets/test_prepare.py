@@ -13,6 +13,8 @@ import pytest
 
 from pipeline.errors import DataError, UsageError
 from pipeline.mine.data_set import DataSet
+from pipeline.mine.datasets import judged_pairs, prepare
+from pipeline.store import shards
 from tests.mine.datasets.mining import malformed, mine, mined
 from tests.mine.datasets.written import json_lines, parquet
 
@@ -295,3 +297,13 @@ def test_another_data_set_of_the_same_name_does_not_replace_a_result(tmp_path: P
         mine(tmp_path / "out", tmp_path / "b" / "p.jsonl")
     mine(tmp_path / "out", tmp_path / "b" / "p.jsonl", name="other")
     mine(tmp_path / "out", tmp_path / "b" / "p.jsonl", overwrite=True)
+
+
+def test_batches_and_shards_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = hostile(tmp_path / "in")
+    whole = mined(tmp_path / "whole", path), malformed(tmp_path / "whole")
+    monkeypatch.setattr(prepare, "ROWS", 3)
+    monkeypatch.setattr(judged_pairs, "AT_ONCE", 2)
+    monkeypatch.setattr(shards, "ROWS_PER_SHARD", 2)
+    assert (mined(tmp_path / "parts", path), malformed(tmp_path / "parts")) == whole
+    assert len(list((tmp_path / "parts" / "datasets" / "same" / "corpus").glob("part-*.parquet"))) > 1
