@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from pipeline.config import SynthSettings
 from pipeline.errors import MediaError
+from pipeline.media.budget import shared
 from pipeline.media.frames import FrameStore
 from pipeline.models.protocols import Pixels, Request, Usage, Vlm
 from pipeline.models.replies import Answer, Refusal, answers, parse
@@ -105,11 +106,15 @@ def request(spec: TaskSpec, what: Subject, language: str, settings: Annotation, 
 
 
 def sampled_of(what: Subject, store: FrameStore) -> tuple[Pixels, ...]:
-    """The frames of all segments, at times of the file. Raises MediaError when a medium cannot be read."""
-    return tuple(
+    """The frames of all segments, at times of the file, all together within the budget of one video.
+
+    Raises MediaError when a medium cannot be read.
+    """
+    clips = [
         store.get(s.asset_id, what.uri, what.medium, s.span and s.span.start_s, s.span and s.span.end_s)
         for s in what.segments
-    )
+    ]
+    return shared(clips, store.settings.max_frames, store.settings.max_video_pixels)
 
 
 def on_clock(spec: TaskSpec, what: Subject, sampled: Sequence[Pixels]) -> tuple[Pixels, ...]:

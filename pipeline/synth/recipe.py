@@ -38,7 +38,7 @@ from pipeline.synth.estimate import Estimate, estimate, estimate_verifying
 from pipeline.synth.guidance import load_guidance
 from pipeline.synth.judging import judges_of
 from pipeline.synth.measured import measuring_claims
-from pipeline.synth.subjects import subject, subjects
+from pipeline.synth.subjects import due, subject
 from pipeline.synth.task import TaskSpec
 from pipeline.synth.tasks import chosen, task
 from pipeline.synth.verify import agreement, verifying
@@ -146,7 +146,7 @@ def _synthesise(spec: TaskSpec, assets: pa.Table, out: Path, job: _Job, origin: 
     if origin.overwrite:
         forget(finished)
         forget(given)
-    asked = subjects(assets, spec, config.synth.languages)
+    asked = due(assets, spec, config)
     checked, made = _checked(job, [annotate, check, *looked], asked, finished)
     agreed = agreement(checked) if looked else None
     told = given_subjects(assets, spec, config.synth.languages)
@@ -226,7 +226,7 @@ def sample_request(out: Path, name: str, config: Config, media_root: str | None 
     root = media_root or manifest.media_root or "."
     settings = _annotation(spec, out, config, root, load_guidance([spec], config.synth)[name])
     store = FrameStore(settings.cache, settings.media_root, settings.frames)
-    for row in subjects(_assets(out), spec, config.synth.languages[:1]).to_pylist():
+    for row in due(_assets(out), spec, config).to_pylist():
         try:
             return request(spec, subject(row), row["language"], settings, store)
         except MediaError:
@@ -243,7 +243,7 @@ def show(out: Path, name: str, asset_id: str, config: Config, media_root: str | 
     root = media_root or _pool_manifest(out).media_root or "."
     annotation = _annotation(spec, out, config, root, load_guidance([spec], config.synth)[name])
     store = FrameStore(annotation.cache, annotation.media_root, annotation.frames)
-    rows = subjects(_assets(out), spec, config.synth.languages[:1]).to_pylist()
+    rows = due(_assets(out), spec, config).to_pylist()
     for row in rows:
         if any(s["asset_id"] == asset_id for s in row["segments"]):
             try:

@@ -52,6 +52,15 @@ def test_a_video_costs_a_token_for_two_frames_and_a_file_of_segments_is_one_requ
     assert (of_clips.requests, of_moments.requests) == (2, 1)
 
 
+def test_a_long_film_is_several_requests_each_within_the_budget_of_one_video():
+    shots = [clip(f"s{i:02d}", "f", 3 * i, 3 * i + 3) | SIZE | {"fingerprints": [1, 2, 3]} for i in range(70)]
+    found = estimate(TASKS["moment_retrieval"], pool(*shots), config(), None)
+    assert found.requests == 3  # of 23, 23 and 24 segments
+    # Each shows two or three frames a segment, 64 in all, each of 379 x 379 pixels' worth at most.
+    most = 64 * (9_216_000 // 64) // 1024 // 2
+    assert 0.6 * 3 * most < found.visual_tokens < 3 * (most + 64 * 8)
+
+
 def test_an_earlier_run_says_how_long_replies_are_and_the_users_rate_how_long_it_takes():
     assets = pool(asset("a") | SIZE | {"fingerprints": [1]})
     found = estimate(TASKS["image_qa"], assets, config(requests_per_gpu_hour=500), Usage(10, 0, 0, 1234))
