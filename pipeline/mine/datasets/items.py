@@ -47,7 +47,8 @@ class Content:
 
 @dataclass(frozen=True)
 class Item:
-    """A query or document of a source, or what is wrong with it (`verdict`)."""
+    """A query or document of a source, or what is wrong with it (`verdict`). shared: rows of equal id and
+    content are one item that several rows name, no mistake."""
 
     id: str
     where: str
@@ -55,6 +56,7 @@ class Item:
     task_type: str | None = None
     language: str | None = None
     instruction: str | None = None
+    shared: bool = False
     verdict: Verdict | None = None
 
 
@@ -74,6 +76,7 @@ ITEMS = pa.schema(
         *(pa.field(name, pa.string()) for name in ("id", "where")),
         *content_fields(),
         *(pa.field(name, pa.string()) for name in ("task_type", "language", "instruction", "reason", "detail", "key")),
+        pa.field("shared", pa.bool_()),
     ]
 )
 JUDGEMENTS = pa.schema(
@@ -91,7 +94,15 @@ def items_table(items: list[Item]) -> pa.Table:
     for item in items:
         reason, detail = item.verdict or (None, None)
         values = [item.id, item.where, *(getattr(item.content, f.name) for f in content_fields())]
-        values += [item.task_type, item.language, item.instruction, reason, detail, hashed(*item.content.key())]
+        values += [
+            item.task_type,
+            item.language,
+            item.instruction,
+            reason,
+            detail,
+            hashed(*item.content.key()),
+            item.shared,
+        ]
         for column, value in zip(rows.values(), values, strict=True):
             column.append(value)
     return pa.table([pa.array(rows[f.name], f.type) for f in ITEMS], schema=ITEMS)

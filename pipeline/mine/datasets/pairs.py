@@ -34,7 +34,6 @@ class PairsSource:
 
     layout: Pairs
     reading: Reading
-    merges: bool = True
 
     @cached_property
     def _fields(self) -> dict[str, FieldsOfRows]:
@@ -120,7 +119,7 @@ class PairsSource:
                 given = values.pop("id")
                 content = content_of(values, columns, cell, self.reading)
                 name = _hash_of(side, content, told) if given is None else identifier(given, f"{side} id", place)
-                items.append(Item(name, place, content, told["task_type"], told["language"], told["instruction"]))
+                items.append(Item(name, place, content, told["task_type"], told["language"], told["instruction"], True))
             except UnusableError as error:
                 items.append(Item(place, place, verdict=error.verdict))
         return items

@@ -160,7 +160,7 @@ class _Preparation:
 
     def _items(self, part: str, items: Iterator[Item]) -> _Part:
         """Read the items of a part to disk; what cannot be used, or repeats an id, is rejected."""
-        columns: dict[str, list[pa.ChunkedArray]] = {"id": [], "key": [], "reason": []}
+        columns: dict[str, list[pa.ChunkedArray]] = {"id": [], "key": [], "reason": [], "shared": []}
 
         def tables() -> Iterator[pa.Table]:
             for batch in batches(items, ROWS):
@@ -174,10 +174,12 @@ class _Preparation:
 
         shards = self.staging / part
         write_dataset(shards, tables(), ITEMS, self.manifest(), self.staging)
-        ids, keys, reasons = (pa.chunked_array(chunks, pa.string()).combine_chunks() for chunks in columns.values())
+        ids, keys, reasons, shared = (
+            pa.chunked_array(chunks, ITEMS.field(name).type).combine_chunks() for name, chunks in columns.items()
+        )
         fits = np.asarray(reasons.is_null().to_numpy(zero_copy_only=False))
         again = repeats(ids, fits)
-        mistakes = again if not self.source.merges else again & differ(ids, keys, fits)
+        mistakes = again & (differ(ids, keys, fits) | ~shared.to_numpy(zero_copy_only=False))
         self.repeats[part] = int(again.sum() - mistakes.sum())
         found = _Part(shards, ids, fits & ~again)
         if mistakes.any():

@@ -23,7 +23,6 @@ class RetrievalSource:
 
     layout: Retrieval
     reading: Reading
-    merges: bool = False
 
     def queries(self) -> Iterator[Item]:
         for file in self.layout.queries:

@@ -15,11 +15,6 @@ class Several:
 
     sources: Mapping[str, Source]
 
-    @property
-    def merges(self) -> bool:
-        """Only where all of them do: a retrieval source's repeated id is a mistake."""
-        return all(source.merges for source in self.sources.values())
-
     def queries(self) -> Iterator[Item]:
         for name, source in self.sources.items():
             yield from (_named(item, name) for item in source.queries())

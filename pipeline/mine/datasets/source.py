@@ -26,11 +26,6 @@ T = TypeVar("T")
 class Source(Protocol):
     """One data set in somebody's files. Two passes give the same rows in the same order."""
 
-    @property
-    def merges(self) -> bool:
-        """Whether an item that stands in several rows is one that they share, and no mistake."""
-        ...
-
     def queries(self) -> Iterator[Item]:
         """Every query, and every row that might have been one."""
         ...

@@ -307,3 +307,16 @@ def test_batches_and_shards_change_nothing(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(shards, "ROWS_PER_SHARD", 2)
     assert (mined(tmp_path / "parts", path), malformed(tmp_path / "parts")) == whole
     assert len(list((tmp_path / "parts" / "datasets" / "same" / "corpus").glob("part-*.parquet"))) > 1
+
+
+def test_pairs_beside_a_retrieval_data_set_still_share_their_contents(tmp_path: Path) -> None:
+    pairs = [{"query": "red", "pos": ["red pink"]}, {"query": "red", "pos": ["red pink", "pink"]}]
+    json_lines(tmp_path / "in" / "pairs" / "p.jsonl", pairs)
+    beir = tmp_path / "in" / "beir"
+    json_lines(beir / "queries.jsonl", [{"_id": "q", "text": "blue"}])
+    json_lines(beir / "corpus.jsonl", [{"_id": "d", "text": "blue"}, {"_id": "d", "text": "blue"}])
+    json_lines(beir / "qrels.jsonl", [{"query-id": "q", "corpus-id": "d"}])
+    rows = mined(tmp_path / "out", tmp_path / "in")
+    assert [len(r["positives"]) for r in rows["train"]] == [1, 2]
+    assert rows["rejected"] == []
+    assert malformed(tmp_path / "out") == [("corpus", "beir/corpus.jsonl:2", "duplicate_id")]
