@@ -28,6 +28,7 @@ from pipeline.mine.given_vectors import GivenVectors
 from pipeline.mine.inputs import read_task
 from pipeline.mine.recipe import MineOptions, mine_data_set
 from pipeline.runners.local import LocalRunner
+from pipeline.store.shards import read_dataset
 
 WORDS, WORDS_A_TEXT, BATCH = 20_000, 60, 10_000
 
@@ -98,7 +99,7 @@ def read(folder: Path, what: str) -> dict[str, float]:
     elif what == "task":
         read_task(out / "datasets" / "beir", None)
     else:
-        ids = read_task(out / "datasets" / "beir", None).corpus.column("doc_id").combine_chunks()
+        ids = read_dataset(out / "datasets" / "beir" / "corpus", ["doc_id"]).column("doc_id").combine_chunks()
         before, began = peak_mb(), time.perf_counter()
         GivenVectors(folder / "vectors").read("corpus", ids, out / ".work")
     return {"seconds": time.perf_counter() - began, "memory_mb": peak_mb() - before}
