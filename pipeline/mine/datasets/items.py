@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from pipeline.config import URL_SCHEMES
 from pipeline.media.urls import is_url
+from pipeline.mine.datasets.records import Undecodable
 from pipeline.schemas import content_fields
 from pipeline.text import normalised
 
@@ -130,11 +131,17 @@ def identifier(value: Any, what: str, where: str) -> str:
     """An id as text. Raises UnusableError when there is none."""
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
+    _check_decoded(value, where)
     if value is None or value == "":
         raise UnusableError("missing_id", f"{where} has no {what}; give every row one")
     if not isinstance(value, str):
         raise UnusableError("bad_id", f"{where}: {what} is a {type(value).__name__}; ids are text or whole numbers")
     return written(value, where)
+
+
+def _check_decoded(value: Any, where: str) -> None:
+    if isinstance(value, Undecodable):
+        raise UnusableError("bad_utf8", f"{where} holds text that is not UTF-8")
 
 
 def written(value: str, where: str) -> str:
@@ -152,6 +159,7 @@ def optional_text(value: Any, where: str) -> str | None:
     """A text that may be missing; None where it is empty."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return None
+    _check_decoded(value, where)
     if not isinstance(value, str):
         raise UnusableError("bad_value", f"{where} holds a {type(value).__name__} where a text should be")
     return written(value, where) if value.strip() else None

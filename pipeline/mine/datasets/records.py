@@ -32,6 +32,13 @@ PEEKED_ROWS = 1000  # of JSON lines, to learn which keys there are
 _ESCAPED = re.compile("[\udc80-\udcff]")  # what `surrogateescape` makes of a byte that is not UTF-8
 
 
+class Undecodable:
+    """Stands for a cell of a table whose text is not UTF-8."""
+
+
+UNDECODABLE = Undecodable()
+
+
 @dataclass(frozen=True)
 class Record:
     """One row, or what is wrong with it."""
@@ -95,13 +102,11 @@ class SourceFile:
             for start in range(0, len(wanted), at_once):
                 batch = wanted.slice(start, at_once)
                 try:
-                    rows: Iterable[dict[str, Any] | None] = batch.to_pylist()
+                    rows: Iterable[dict[str, Any]] = batch.to_pylist()
                 except UnicodeDecodeError:  # one bad cell must not cost its neighbours
                     rows = (_row(batch, i) for i in range(len(batch)))
                 for row in rows:
-                    where = f"{self.uri} row {number}"
-                    problem = ("bad_utf8", f"{where} holds text that is not UTF-8") if row is None else None
-                    yield Record(where, number, row, problem)
+                    yield Record(f"{self.uri} row {number}", number, row)
                     number += 1
 
     def _of_json(self) -> Iterator[Record]:
@@ -214,8 +219,12 @@ def _parsed(line: bytes, where: str, number: int) -> Record:
     return Record(where, number, value)
 
 
-def _row(batch: pa.RecordBatch, i: int) -> dict[str, Any] | None:
+def _row(batch: pa.RecordBatch, i: int) -> dict[str, Any]:
+    return {name: _cell(batch.column(name)[i]) for name in batch.schema.names}
+
+
+def _cell(value: pa.Scalar) -> Any:
     try:
-        return {name: batch.column(name)[i].as_py() for name in batch.schema.names}
+        return value.as_py()
     except UnicodeDecodeError:
-        return None
+        return UNDECODABLE

@@ -175,10 +175,14 @@ def test_rows_of_pairs_that_cannot_be_used_end_in_rejected(tmp_path: Path) -> No
     assert ("corpus", "pairs.jsonl:7", "outside_media_root") in malformed(tmp_path / "out")
 
 
-def test_bad_utf8_in_a_parquet_cell_costs_its_row_alone(tmp_path: Path) -> None:
+def test_bad_utf8_in_a_parquet_cell_costs_its_item_alone(tmp_path: Path) -> None:
     bad = pa.Array.from_buffers(
         pa.string(), 2, [None, pa.py_buffer(b"\0\0\0\0\3\0\0\0\4\0\0\0"), pa.py_buffer(b"red\xff")]
     )
+    table = pa.table({"query": ["red", "blue"], "positive": ["red pink", "blue"], "negative": bad})
+    pq.write_table(table, tmp_path / "n.parquet")
+    assert len(mined(tmp_path / "n", tmp_path / "n.parquet")["train"]) == 2
+    assert malformed(tmp_path / "n") == [("corpus", "n.parquet row 1", "bad_utf8")]
     pq.write_table(pa.table({"query": bad, "positive": ["red pink", "blue"]}), tmp_path / "p.parquet")
     rows = mined(tmp_path / "out", tmp_path / "p.parquet")
     assert [r["query"]["text"] for r in rows["train"]] == ["red"]
