@@ -20,7 +20,7 @@ $(STAMP): requirements/$(EXTRA).txt pyproject.toml
 	$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if (3, 11) <= v[:2] < (3, 14) else "Seedmine needs Python 3.11 to 3.13, this is %d.%d; make PYTHON=python3.12 setup" % v[:2])'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	$(UV) pip sync --quiet --require-hashes --python $(VENV) requirements/$(EXTRA).txt
+	$(UV) pip sync --quiet --require-hashes --compile-bytecode --python $(VENV) requirements/$(EXTRA).txt
 	$(UV) pip install --quiet --no-deps --no-build-isolation --python $(VENV) --editable .
 	@touch $@
 
@@ -67,7 +67,7 @@ bench: setup sample ## the measurements quoted in README and docs/seed-pool.md
 
 .venv-%/.installed: requirements/%.txt $(STAMP)
 	$(UV) venv --quiet --clear --python $(BIN)/python .venv-$*
-	$(UV) pip sync --quiet --require-hashes --python .venv-$* requirements/$*.txt
+	$(UV) pip sync --quiet --require-hashes --compile-bytecode --python .venv-$* requirements/$*.txt
 	@touch $@
 
 bench-mining-peers: setup .venv-mining-peers/.installed ## mining beside sentence-transformers and FlagEmbedding (docs/mining.md)
