@@ -425,20 +425,76 @@ class GuardSettings(Settings):
     """Documents whose uncalibrated cosine reaches this share a near-duplicate group."""
     max_hamming_bits: int = Field(8, ge=0, le=32)
     """Media whose perceptual hashes differ in no more bits share a near-duplicate group."""
+    max_rivals: int | None = Field(None, ge=0)
+    """A query is rejected as ambiguous when more documents than this, with no guard against them, score within
+    `rival_epsilon` of its mean positive, or more. None rejects no query."""
+    rival_epsilon: float = Field(0.02, ge=0, le=2)
+    """How near a document's score comes to the mean positive to count as its rival."""
+
+
+RuleName = Literal["paper", "absolute", "relative", "percent"]
 
 
 class MineSettings(Settings):
     t_pos: float = Field(0.6, ge=-1, le=1)
     """t+: a positive must score above this (PAPER 3.3)."""
+    rule: tuple[RuleName, ...] = ("paper",)
+    """What stands between a negative and the positives: every rule named must admit it. paper: `margin`; absolute,
+    relative, percent: the numbers of that name. None at all, `[]`, admits whatever was recalled."""
     margin: float = Field(0.1, ge=-1, le=1)
-    """delta, signed: a negative must score below mean positive + delta (PAPER 3.3)."""
+    """delta of rule paper, signed: a negative must score below mean positive + delta (PAPER 3.3)."""
+    absolute_margin: float | None = Field(None, ge=0, le=2)
+    """A negative scores at least this much less than the positive."""
+    relative_margin: float | None = Field(None, ge=0, le=1)
+    """A negative scores at least this share of the positive's score less than the positive."""
+    percent_of_positive: float | None = Field(None, gt=0, le=1)
+    """A negative scores at most this share of the positive's score, 0..1."""
+    positive: Literal["min", "mean", "max"] = "min"
+    """Which score of several refined positives absolute, relative and percent look at."""
+    skip_ranks: int = Field(0, ge=0)
+    """The first so many of the top-K are no negatives; explicit negatives are, whatever their rank."""
+    max_score: float | None = Field(None, ge=-1, le=1)
+    """No negative scores more."""
+    min_score: float | None = Field(None, ge=-1, le=1)
+    """No negative scores less."""
     top_k: int = Field(100, ge=1, le=10_000)
     """Documents recalled a query."""
     negatives: int = Field(15, ge=0, le=1000)
-    """Hard negatives kept a query at most, hardest first."""
+    """Hard negatives kept a query at most."""
+    strategy: Literal["top", "window", "spread"] = "top"
+    """Which of those admitted are kept. top: the hardest. window: a random sample, the same whatever the order of
+    queries. spread: one of each of `bands` bands of scores in turn."""
+    bands: int = Field(5, ge=1, le=1000)
+    """Bands of scores of strategy spread, of equal width between a query's hardest and easiest candidate."""
+    explicit_share: float = Field(0.0, ge=0, le=1)
+    """This share of `negatives` goes to explicit negatives first, where there are so many."""
+    distinct: bool = False
+    """Of each near-duplicate group at most one document is a negative of a query."""
+    max_uses: int | None = Field(None, ge=1)
+    """A document serves at most this often as a negative in a task. None sets no limit."""
+    fill: Literal["none", "random"] = "none"
+    """random: a query with too few negatives gets random documents, source `random`, that pass rule and guards."""
+    max_queries_per_type: int | None = Field(None, ge=1)
+    """Queries kept of each task type at most, drawn at random. None keeps all."""
     query_block: int = Field(4096, ge=1)
     """Queries searched at once."""
     guards: GuardSettings = GuardSettings()
+
+    @model_validator(mode="after")
+    def _rules_have_their_numbers(self) -> MineSettings:
+        """A rule without its number, or a number that no rule reads, is a mistake."""
+        numbers = {"absolute": "absolute_margin", "relative": "relative_margin", "percent": "percent_of_positive"}
+        for rule, name in numbers.items():
+            value = getattr(self, name)
+            if rule in self.rule and value is None:
+                raise ValueError(f"rule names {rule}; give {name} too")
+            if rule not in self.rule and value is not None:
+                raise ValueError(f"{name} is {value}, but rule is {', '.join(self.rule) or 'empty'}; add {rule} to it")
+        if self.skip_ranks >= self.top_k:
+            raise ValueError(f"skip_ranks is {self.skip_ranks}, top_k {self.top_k}: nothing is left; recall more")
+        if self.min_score is not None and self.max_score is not None and self.min_score > self.max_score:
+            raise ValueError(f"min_score is {self.min_score}, max_score {self.max_score}: no score lies between")
+        return self
 
 
 class Calibration(Settings):

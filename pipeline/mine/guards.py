@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.config import GuardSettings
+from pipeline.mine.pool import FREE, LABELLED_POSITIVE, Codes
 from pipeline.mine.ragged import Bools, Ints, Ragged, find, spread
-from pipeline.mine.refine import FREE, LABELLED_POSITIVE, Codes
 
 SAME_QUERY, SAME_CONTENT, NEAR_DUPLICATE, SAME_SOURCE, UNDECIDED = range(LABELLED_POSITIVE + 1, LABELLED_POSITIVE + 6)
 NAMES = {

@@ -12,6 +12,7 @@ from pipeline.mine.ragged import Bools, Ints, Ragged, find
 
 SOURCES = ("synth", "given", "judge", "mined")  # who says so; index: a source code
 MINED = SOURCES.index("mined")
+RANDOM = "random"  # source of a negative that nobody judged nor recalled
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,11 @@ class Judgements:
             np.unique(undecided[0] * max(n_documents, 1) + undecided[1]),
         )
 
+    def codes_of(self, query: Ints, document: Ints) -> NDArray[np.uint8]:
+        """The source of each pair as an index of SOURCES; MINED for one that nobody judged."""
+        at = find(self.keys, query * max(self.n_documents, 1) + document)
+        return np.where(at >= 0, self.source[at] if len(self.source) else MINED, MINED).astype(np.uint8)
+
     def source_of(self, query: Ints, document: Ints) -> pa.Array:
         """The source of each pair; `mined` for one that nobody judged."""
-        at = find(self.keys, query * max(self.n_documents, 1) + document)
-        codes = np.where(at >= 0, self.source[at] if len(self.source) else MINED, MINED)
-        return pa.array(SOURCES).take(pa.array(codes))
+        return pa.array(SOURCES).take(pa.array(self.codes_of(query, document)))

@@ -24,9 +24,12 @@ from pipeline.mine import groups, labels
 from pipeline.mine.embed import CONTENT, READS, Embedded, EmbedSource, embed
 from pipeline.mine.guards import Documents, Guards
 from pipeline.mine.inputs import Task, choose_tasks, read_task
+from pipeline.mine.keys import Marks
 from pipeline.mine.mine_vectors import SubDataset, mine_vectors
 from pipeline.mine.ragged import Bools
+from pipeline.mine.refine import KEPT
 from pipeline.mine.rows import Rows, in_query_order
+from pipeline.mine.settle import Part, settled
 from pipeline.mine.summary import Tally
 from pipeline.schemas import ASSETS, MINE_REJECTED, TRAIN
 from pipeline.stage import Counts, ModelRef, Progress, Runner
@@ -102,7 +105,7 @@ class _Job:
 
     def key(self, task: Task) -> str:
         """Names what a task is mined from."""
-        settings = self.config.model_dump(mode="json", include={"frames", "mine", "embedder"})
+        settings = self.config.model_dump(mode="json", include={"seed", "frames", "mine", "embedder"})
         # Also where the config names none, so that a change of the known calibrations mines again.
         settings["score_map"] = self.config.embedder.score_map.model_dump(mode="json")
         model = self.options.model_fingerprint
@@ -140,18 +143,21 @@ def _mine_task(name: str, job: _Job) -> MinedTask:
     rows, tally = Rows.of(task, documents.group, job.assets), Tally(task)
     lost = np.flatnonzero(~queries.readable)
     train, rejected = [], [rows.unreadable(lost, queries.reject[lost])]
+    marks, proposed = _marks(task, documents, config), []
     job.progress.begin([f"mine {name}"], len(task.queries))
     try:
         for task_type, language, data in _sub_datasets(task, queries, corpus):
             started = time.perf_counter()
-            mined = mine_vectors(data, task.judgements, guards, config.mine, config.embedder.score_map, job.run)
-            train.append(rows.train(data, mined))
-            rejected.append(rows.rejected(data, mined, config.mine.t_pos, config.mine.top_k))
-            tally.add(task_type, language, data, mined)
-            n = len(data.query_rows)
-            job.progress.advance(f"mine {name}", n, n, len(rejected[-1]), time.perf_counter() - started)
+            mined = mine_vectors(data, task.judgements, guards, config.mine, config.embedder.score_map, job.run, marks)
+            proposed.append(Part(task_type, language, data.query_rows, data.document_rows, mined))
+            n, rejects = len(data.query_rows), int((mined.refined.verdicts != KEPT).sum())
+            job.progress.advance(f"mine {name}", n, n, rejects, time.perf_counter() - started)
     finally:
         job.progress.end()
+    for part in settled(proposed, config.mine, marks):
+        train.append(rows.train(part))
+        rejected.append(rows.rejected(part, config.mine))
+        tally.add(part, config.mine.negatives)
 
     kept = in_query_order(train, task.queries, TRAIN)
     dropped = in_query_order(rejected, task.queries, MINE_REJECTED)
@@ -205,6 +211,11 @@ def _guards(task: Task, corpus: Embedded, assets: pa.Table, config: Config) -> t
     return documents, Guards(
         queries, task.judgements.positives, documents, moments, config.mine.guards, task.judgements.undecided
     )
+
+
+def _marks(task: Task, documents: Documents, config: Config) -> Marks:
+    ids = [t.column(c).combine_chunks() for t, c in ((task.queries, "query_id"), (task.corpus, "doc_id"))]
+    return Marks.of(ids[0], ids[1], documents.group, config.seed)
 
 
 def _sub_datasets(task: Task, queries: Embedded, corpus: Embedded) -> Iterator[tuple[str, str | None, SubDataset]]:

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from pipeline.config import GuardSettings
 from pipeline.mine.guards import NAMES, Documents, Guards, hits_by_name
+from pipeline.mine.pool import FREE
 from pipeline.mine.ragged import Ragged
-from pipeline.mine.refine import FREE
 
 NO_SPAN = float("nan")
 NAMED = {**NAMES, FREE: "free"}
