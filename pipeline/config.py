@@ -433,6 +433,8 @@ class GuardSettings(Settings):
 
 
 RuleName = Literal["paper", "absolute", "relative", "percent"]
+Strategy = Literal["top", "window", "spread"]
+Fill = Literal["none", "random"]
 
 
 class MineSettings(Settings):
@@ -461,7 +463,7 @@ class MineSettings(Settings):
     """Documents recalled a query."""
     negatives: int = Field(15, ge=0, le=1000)
     """Hard negatives kept a query at most."""
-    strategy: Literal["top", "window", "spread"] = "top"
+    strategy: Strategy = "top"
     """Which of those admitted are kept. top: the hardest. window: a random sample, the same whatever the order of
     queries. spread: one of each of `bands` bands of scores in turn."""
     bands: int = Field(5, ge=1, le=1000)
@@ -472,7 +474,7 @@ class MineSettings(Settings):
     """Of each near-duplicate group at most one document is a negative of a query."""
     max_uses: int | None = Field(None, ge=1)
     """A document serves at most this often as a negative in a task. None sets no limit."""
-    fill: Literal["none", "random"] = "none"
+    fill: Fill = "none"
     """random: a query with too few negatives gets random documents, source `random`, that pass rule and guards."""
     max_queries_per_type: int | None = Field(None, ge=1)
     """Queries kept of each task type at most, drawn at random. None keeps all."""

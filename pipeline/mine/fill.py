@@ -43,11 +43,11 @@ def filled(chosen: Judged, positives: Positives, wanted: Ints, lottery: Lottery)
     lacking = np.flatnonzero(wanted > np.diff(chosen.offsets))
     if len(lacking) == 0 or len(lottery.documents) == 0:
         return chosen
-    missing = (wanted - np.diff(chosen.offsets))[lacking]
-    count = 2 * int(missing.max()) + SPARE
+    tickets = 2 * wanted[lacking] + SPARE  # each query's own: what others lack must not matter
+    count = int(tickets.max())
     drawn = draws(lottery.keys[lacking], count) % np.uint64(len(lottery.documents))
     query, document = np.repeat(lacking, count), lottery.documents[drawn.astype(np.int64).ravel()]
-    fresh = _fresh(query, document, lottery.taken)
+    fresh = _fresh(query, document, lottery.taken) & (np.arange(count) < tickets[:, None]).ravel()
     query, document = query[fresh], document[fresh]
     scores, nowhere = lottery.score(query, document), np.zeros(len(query), np.int64)
     allowed = admitted(lottery.filters, Positives(positives.mean, positives.min, positives.max, query), scores, nowhere)

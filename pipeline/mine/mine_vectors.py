@@ -133,9 +133,10 @@ def _mine_block(
     )
     rule = Rule.of(settings)
     refined = refine(candidates, rule)
-    if settings.fill == "random":
+    drawn = settings.fill == "random"
+    if drawn:
         refined = _filled(refined, candidates, rule, data, queries, rows, guards, calibration)
-    if not rule.picking.plain and rule.picking.proposed is None:
+    if rule.picking.proposed is None and (drawn or not rule.picking.plain):
         refined = replace(refined, negatives=refined.negatives.hardest_first())
     best = np.full(len(rows), -np.inf, np.float32)
     np.maximum.at(best, labelled.rows, labelled_scores)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.config import MineSettings
+from pipeline.config import MineSettings, Strategy
 from pipeline.mine.keys import Keys, Marks, mixed
 from pipeline.mine.pool import FREE, Judged, Pool, offsets_of
 from pipeline.mine.ragged import Bools, Ints
@@ -21,7 +20,7 @@ class Picking:
     """How many negatives a query gets, and how they are chosen."""
 
     negatives: int
-    strategy: Literal["top", "window", "spread"] = "top"
+    strategy: Strategy = "top"
     bands: int = 5
     explicit_share: float = 0.0
     distinct: bool = False

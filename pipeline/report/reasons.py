@@ -65,6 +65,8 @@ _SYNTH = {
 _MINE = {
     "no_positive_in_top_k": "none of its positives was among the recalled documents",
     "positive_below_t_pos": "its positives were recalled, but none scores above t+",
+    "ambiguous": "too many documents score as high as its positives",
+    "over_type_quota": "its task type has as many queries as settings allow",
 }
 _GUARDS = {
     "labelled_positive": "a positive of this very query",
