@@ -26,7 +26,7 @@ import pyarrow as pa
 
 from pipeline.config import Config, RunnerSettings
 from pipeline.mine.groups import near_duplicate_groups
-from pipeline.mine.guards import Documents, Guards
+from pipeline.mine.guards import Documents, Guards, Queries
 from pipeline.mine.inputs import Task
 from pipeline.mine.judgements import Judgements
 from pipeline.mine.labels import ASSET_COLUMNS
@@ -98,7 +98,7 @@ NO_ASSETS = pa.schema([ASSETS.field(c) for c in ASSET_COLUMNS]).empty_table()  #
 def mine(task: Task, data: SubDataset, documents: Documents, config: Config, folder: Path) -> tuple[int, int]:
     """Vectors to shards: guards, recall, rule, rows, files. Returns rows kept and negatives."""
     positives = task.judgements.positives
-    guards = Guards(np.arange(len(positives)), positives, documents, False, config.mine.guards)
+    guards = Guards(Queries(np.arange(len(positives))), positives, documents, False, config.mine.guards)
     run = LocalRunner(RunnerSettings(kind="local"))
     mined = mine_vectors(data, task.judgements, guards, config.mine, config.embedder.score_map, run)
     rows, part = (

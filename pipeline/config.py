@@ -419,12 +419,18 @@ class GuardSettings(Settings):
     """Nothing cut from a positive's file is a negative (moments: unless a gap lies between)."""
     same_query: bool = True
     """A positive of a query with the same content is no negative."""
+    similar_query_cosine: float | None = Field(None, ge=-1, le=1)
+    """Queries whose uncalibrated cosine reaches this share their positives, with all that the other guards know of
+    them. None: only those with the same content do."""
     near_duplicate: bool = True
     """Nothing in a positive's near-duplicate group is a negative."""
     near_duplicate_cosine: float = Field(0.95, ge=-1, le=1)
     """Documents whose uncalibrated cosine reaches this share a near-duplicate group."""
     max_hamming_bits: int = Field(8, ge=0, le=32)
     """Media whose perceptual hashes differ in no more bits share a near-duplicate group."""
+    related_label: bool = True
+    """A noun that means the same as a positive, a kind of it, or what it is a kind of, is no negative (English labels,
+    WordNet)."""
     max_rivals: int | None = Field(None, ge=0)
     """A query is rejected as ambiguous when more documents than this, with no guard against them, score within
     `rival_epsilon` of its mean positive, or more. None rejects no query."""

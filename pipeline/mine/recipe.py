@@ -22,7 +22,7 @@ from pipeline.errors import DataError
 from pipeline.media.places import root_of
 from pipeline.mine import groups, labels
 from pipeline.mine.embed import CONTENT, READS, Embedded, EmbedSource, embed
-from pipeline.mine.guards import Documents, Guards
+from pipeline.mine.guards import Documents, Guards, Queries
 from pipeline.mine.inputs import Task, choose_tasks, read_task
 from pipeline.mine.keys import Marks
 from pipeline.mine.mine_vectors import SubDataset, mine_vectors
@@ -139,7 +139,7 @@ def _mine_task(name: str, job: _Job) -> MinedTask:
         return _result(folder, done.summary, reused=True)
 
     queries, corpus = _embed(task, job)
-    documents, guards = _guards(task, corpus, job.assets, config)
+    documents, guards = _guards(task, queries, corpus, job.assets, config)
     rows, tally = Rows.of(task, documents.group, job.assets), Tally(task)
     lost = np.flatnonzero(~queries.readable)
     train, rejected = [], [rows.unreadable(lost, queries.reject[lost])]
@@ -200,17 +200,19 @@ def _contents(task: Task, assets: pa.Table) -> pa.Table:
     return contents.set_column(contents.column_names.index("asset_id"), "asset_id", ids)
 
 
-def _guards(task: Task, corpus: Embedded, assets: pa.Table, config: Config) -> tuple[Documents, Guards]:
-    content = labels.content_labels(task.corpus)
+def _guards(
+    task: Task, queries: Embedded, corpus: Embedded, assets: pa.Table, config: Config
+) -> tuple[Documents, Guards]:
+    content, limits = labels.content_labels(task.corpus), config.mine.guards
     fingerprints = labels.fingerprints(task.corpus, assets)
-    group = groups.near_duplicate_groups(content, corpus.vectors, corpus.readable, fingerprints, config.mine.guards)
+    group = groups.near_duplicate_groups(content, corpus.vectors, corpus.readable, fingerprints, limits)
     source = labels.source_labels(task.corpus, labels.file_hashes(task.corpus, assets))
-    documents = Documents(content, group, source, *labels.spans(task.corpus))
-    queries = labels.content_labels(task.queries)
-    moments = task.name == MOMENTS
-    return documents, Guards(
-        queries, task.judgements.positives, documents, moments, config.mine.guards, task.judgements.undecided
-    )
+    nouns = labels.nouns(task.corpus) if limits.related_label else None
+    documents = Documents(content, group, source, *labels.spans(task.corpus), nouns)
+    same = labels.content_labels(task.queries)
+    asked = Queries(same, groups.similar_queries(same, queries.vectors, queries.readable, limits))
+    judged = task.judgements
+    return documents, Guards(asked, judged.positives, documents, task.name == MOMENTS, limits, judged.undecided)
 
 
 def _marks(task: Task, documents: Documents, config: Config) -> Marks:

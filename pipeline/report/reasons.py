@@ -71,9 +71,12 @@ _MINE = {
 _GUARDS = {
     "labelled_positive": "a positive of this very query",
     "same_query": "a positive of another query with the same content",
+    "similar_query": "a positive of a query with nearly the same vector",
     "same_content": "the same normalised text or medium as a positive",
     "near_duplicate": "in the near-duplicate group of a positive",
     "same_source": "cut from the file of a positive",
+    "related_label": "names the same as a positive, a kind of it, or what it is a kind of",
+    "judged": "the judge finds it relevant",
     "undecided": "synthesis could not tell whether it is right",
 }
 _STAGES = {

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from pipeline.config import Calibration, MineSettings
-from pipeline.mine.guards import Documents, Guards
+from pipeline.mine.guards import Documents, Guards, Queries
 from pipeline.mine.judgements import Judgements
 from pipeline.mine.keys import Marks
 from pipeline.mine.mine_vectors import SubDataset, mine_vectors
@@ -66,7 +66,7 @@ class World:
     def mined(self, order: Ints | None = None, **settings: Any) -> dict[int, tuple[int, list[tuple[int, float, int]]]]:
         """Verdict and negatives (document, score, rank) of each query, two sub-datasets of one corpus."""
         told = MineSettings(**{"top_k": 30, "negatives": 6, **settings})
-        guards = Guards(np.arange(Q), self.judgements.positives, self.documents, False, told.guards)
+        guards = Guards(Queries(np.arange(Q)), self.judgements.positives, self.documents, False, told.guards)
         parts = []
         for task_type, rows in (("one", np.arange(0, Q, 2)), ("two", np.arange(1, Q, 2))):
             asked = rows if order is None else order[np.isin(order, rows)]
