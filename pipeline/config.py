@@ -438,6 +438,19 @@ class GuardSettings(Settings):
     """How near a document's score comes to the mean positive to count as its rival."""
 
 
+class JudgeSettings(Settings):
+    """A reranker's second opinion on the candidates that the scores leave in doubt."""
+
+    on: bool = False
+    """Ask it; needs a reranker."""
+    band: float = Field(0.05, ge=0, le=2)
+    """Asked about a negative that scores more than this below the mean positive: never."""
+    logit: float = 0.0
+    """A document with a higher raw logit is relevant; 0 is a probability of one half."""
+    promote: bool = False
+    """Relevant ones become positives, source `judge`, and the task is mined once more with them."""
+
+
 RuleName = Literal["paper", "absolute", "relative", "percent"]
 Strategy = Literal["top", "window", "spread"]
 Fill = Literal["none", "random"]
@@ -487,6 +500,7 @@ class MineSettings(Settings):
     query_block: int = Field(4096, ge=1)
     """Queries searched at once."""
     guards: GuardSettings = GuardSettings()
+    judge: JudgeSettings = JudgeSettings()
 
     @model_validator(mode="after")
     def _rules_have_their_numbers(self) -> MineSettings:
@@ -800,6 +814,9 @@ class Config(Settings):
     """Embeds frames to propose near duplicates; none means `media/looks.py`, which needs no model."""
     embedder: ModelSettings = ModelSettings()
     """Embeds queries and documents for mining."""
+    reranker: ModelSettings | None = None
+    """Gives every positive and negative of mining its raw logit, and judges where `mine.judge` says so; none does
+    neither."""
     runner: RunnerSettings = RunnerSettings()
 
     @property
@@ -839,6 +856,15 @@ class Config(Settings):
             )
         rows = max(vlm.batch_size, share) if local else vlm.batch_size
         return vlm.model_copy(update={"batch_size": rows, "server": server.model_copy(update={"concurrency": share})})
+
+    @model_validator(mode="after")
+    def _has_a_judge(self) -> Config:
+        """Nobody else can judge candidates."""
+        if self.mine.judge.on and self.reranker is None:
+            raise ValueError("mine.judge.on is true, but there is no reranker; set reranker.adapter and reranker.model")
+        if self.mine.judge.promote and not self.mine.judge.on:
+            raise ValueError("mine.judge.promote is true, but mine.judge.on is not; switch both on")
+        return self
 
     @model_validator(mode="after")
     def _can_judge(self) -> Config:

@@ -20,12 +20,12 @@ from pipeline.cli.options import (
     SetOption,
 )
 from pipeline.cli.progress import progress_for_here
-from pipeline.config import Config, Fill, RuleName, Strategy
+from pipeline.config import Fill, ModelSettings, RuleName, Strategy
 from pipeline.mine.export import FORMATS
 from pipeline.mine.labels import ASSET_COLUMNS
 from pipeline.mine.recipe import MinedTask, MineOptions, mine_negatives
 from pipeline.models.load import load
-from pipeline.models.protocols import Embedder
+from pipeline.models.protocols import Embedder, Reranker
 from pipeline.report.page import build_report
 from pipeline.stage import ModelRef
 from pipeline.store.shards import read_dataset, read_manifest
@@ -100,6 +100,20 @@ def main(
             rich_help_panel=RULES,
         ),
     ] = None,
+    judge: Annotated[
+        bool | None,
+        typer.Option(
+            "--judge/--no-judge",
+            help="Ask the reranker about negatives that score near the positives, and drop what it finds relevant.",
+            rich_help_panel=RULES,
+        ),
+    ] = None,
+    promote: Annotated[
+        bool | None,
+        typer.Option(
+            "--promote/--no-promote", help="What the judge finds relevant becomes a positive.", rich_help_panel=RULES
+        ),
+    ] = None,
     dim: Annotated[
         int | None, typer.Option("--dim", help="Keep the first values of each vector (models trained with MRL).")
     ] = None,
@@ -137,12 +151,15 @@ def main(
         "strategy": strategy,
         "max_uses": max_uses,
         "fill": fill,
+        "judge.on": judge,
+        "judge.promote": promote,
     }
     extra = [f"mine.{key}={value}" for key, value in given.items() if value is not None]
     extra += [] if dim is None else [f"embedder.dim={dim}"]
     wanted = settings(config, [*(assignments or []), *extra], runner)
     options = MineOptions(
-        model_fingerprint=_embedder_fingerprint(wanted),
+        model_fingerprint=_fingerprint("embedder", wanted.embedder),
+        reranker_fingerprint=None if wanted.reranker is None else _fingerprint("reranker", wanted.reranker),
         assets=_pool(out),
         media_root=media_root_of(media_root),
         overwrite=overwrite,
@@ -155,9 +172,8 @@ def main(
     typer.echo(f"next: mine export --format {next(iter(FORMATS))} --out {out}")
 
 
-def _embedder_fingerprint(config: Config) -> str:
-    embedder = cast("Embedder", load(ModelRef("embedder", config.embedder)))
-    return embedder.fingerprint
+def _fingerprint(kind: str, model: ModelSettings) -> str:
+    return cast("Embedder | Reranker", load(ModelRef(kind, model))).fingerprint
 
 
 def _pool(out: Path) -> pa.Table | None:

@@ -29,7 +29,7 @@ class Picking:
     @classmethod
     def of(cls, settings: MineSettings) -> Picking:
         """As settings say."""
-        settled = settings.max_uses is not None
+        settled = settings.max_uses is not None or settings.judge.on
         return cls(
             settings.negatives,
             settings.strategy,

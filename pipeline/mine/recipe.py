@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from pipeline.atomic import clear_leftovers
 from pipeline.config import Config
 from pipeline.errors import DataError
 from pipeline.media.places import root_of
-from pipeline.mine import groups, labels
+from pipeline.mine import groups, judging, labels
 from pipeline.mine.embed import CONTENT, READS, Embedded, EmbedSource, embed
 from pipeline.mine.guards import Documents, Guards, Queries
 from pipeline.mine.inputs import Task, choose_tasks, read_task
@@ -28,16 +29,18 @@ from pipeline.mine.keys import Marks
 from pipeline.mine.mine_vectors import SubDataset, mine_vectors
 from pipeline.mine.ragged import Bools
 from pipeline.mine.refine import KEPT
+from pipeline.mine.rerank import PairScorer, with_logits
 from pipeline.mine.rows import Rows, in_query_order
 from pipeline.mine.settle import Part, settled
 from pipeline.mine.summary import Tally
-from pipeline.schemas import ASSETS, MINE_REJECTED, TRAIN
+from pipeline.schemas import ASSETS, MINE_REJECTED, RELEVANCE, TRAIN
 from pipeline.stage import Counts, ModelRef, Progress, Runner
 from pipeline.store.fingerprint import fingerprint
 from pipeline.store.shards import Manifest, finished, write_dataset, write_json
 
 DATASETS = ("train", "rejected")  # what a finished run always has
 SUB_DATASET = ("task_type", "language")
+PROMOTED = "relevance"  # what a judge made positives, where it may
 MOMENTS = "moment_retrieval"  # the task whose documents are spans of one file
 
 
@@ -45,11 +48,13 @@ MOMENTS = "moment_retrieval"  # the task whose documents are spans of one file
 class MineOptions:
     """What a run of mining is told beside the config.
 
-    model_fingerprint: of the embedder that the workers load. assets: the seed pool's rows with
+    model_fingerprint: of the embedder that the workers load; reranker_fingerprint: of the reranker, where the
+    config names one. assets: the seed pool's rows with
     `labels.ASSET_COLUMNS`, where there is a pool. media_root: replaces the manifests'.
     """
 
     model_fingerprint: str
+    reranker_fingerprint: str | None = None
     assets: pa.Table | None = None
     media_root: str | None = None
     overwrite: bool = False
@@ -105,16 +110,21 @@ class _Job:
 
     def key(self, task: Task) -> str:
         """Names what a task is mined from."""
-        settings = self.config.model_dump(mode="json", include={"seed", "frames", "mine", "embedder"})
+        settings = self.config.model_dump(mode="json", include={"seed", "frames", "mine", "embedder", "reranker"})
         # Also where the config names none, so that a change of the known calibrations mines again.
         settings["score_map"] = self.config.embedder.score_map.model_dump(mode="json")
         model = self.options.model_fingerprint
-        return fingerprint(task=task.fingerprint, config=settings, model=model, assets=self.pool)
+        reranker = self.options.reranker_fingerprint
+        return fingerprint(task=task.fingerprint, config=settings, model=model, reranker=reranker, assets=self.pool)
+
+    def source(self, media_root: str | None) -> EmbedSource:
+        """Where media and frames are read."""
+        root = None if media_root is None else root_of(media_root)
+        return EmbedSource(self.out, root, self.config.frames, self.options.model_fingerprint)
 
     def embed(self, contents: pa.Table, media_root: str | None) -> Embedded:
         """The vectors of what `_contents` gave."""
-        root = None if media_root is None else root_of(media_root)
-        source = EmbedSource(self.out, root, self.config.frames, self.options.model_fingerprint)
+        source = self.source(media_root)
         hashes = labels.file_hashes(contents, self.assets).to_pylist()
         return embed(contents, hashes, source, ModelRef("embedder", self.config.embedder), self.run, self.progress)
 
@@ -139,22 +149,19 @@ def _mine_task(name: str, job: _Job) -> MinedTask:
         return _result(folder, done.summary, reused=True)
 
     queries, corpus = _embed(task, job)
-    documents, guards = _guards(task, queries, corpus, job.assets, config)
+    documents = _documents(task, corpus, job.assets, config)
+    marks, scorer = _marks(task, documents, config), _scorer(task, job)
+    judge = judging.judge_of(task, scorer, config.mine.judge)
+    mined = settled(_parts(task, documents, queries, corpus, marks, job), config.mine, marks, judge)
+    promoted, asked = RELEVANCE.empty_table(), mined.asked
+    if config.mine.judge.promote:
+        promoted, task = judging.promoted(task, mined), judging.with_promoted(task, mined)
+        mined = settled(_parts(task, documents, queries, corpus, marks, job), config.mine, marks, judge)
+        asked += mined.asked
     rows, tally = Rows.of(task, documents.group, job.assets), Tally(task)
     lost = np.flatnonzero(~queries.readable)
     train, rejected = [], [rows.unreadable(lost, queries.reject[lost])]
-    marks, proposed = _marks(task, documents, config), []
-    job.progress.begin([f"mine {name}"], len(task.queries))
-    try:
-        for task_type, language, data in _sub_datasets(task, queries, corpus):
-            started = time.perf_counter()
-            mined = mine_vectors(data, task.judgements, guards, config.mine, config.embedder.score_map, job.run, marks)
-            proposed.append(Part(task_type, language, data.query_rows, data.document_rows, mined))
-            n, rejects = len(data.query_rows), int((mined.refined.verdicts != KEPT).sum())
-            job.progress.advance(f"mine {name}", n, n, rejects, time.perf_counter() - started)
-    finally:
-        job.progress.end()
-    for part in settled(proposed, config.mine, marks):
+    for part in mined.parts if scorer is None else with_logits(mined.parts, scorer):
         train.append(rows.train(part))
         rejected.append(rows.rejected(part, config.mine))
         tally.add(part, config.mine.negatives)
@@ -162,12 +169,18 @@ def _mine_task(name: str, job: _Job) -> MinedTask:
     kept = in_query_order(train, task.queries, TRAIN)
     dropped = in_query_order(rejected, task.queries, MINE_REJECTED)
     manifest = partial(Manifest, fingerprint=key, config=config.model_dump(mode="json"), media_root=task.media_root)
+    if config.mine.judge.promote:
+        write_dataset(folder / PROMOTED, promoted, RELEVANCE, manifest(rows=len(promoted)), work)
+    elif (folder / PROMOTED).exists():
+        shutil.rmtree(folder / PROMOTED)
     write_dataset(folder / "rejected", dropped, MINE_REJECTED, manifest(rows=len(dropped)), work)
     write_dataset(folder / "train", kept, TRAIN, manifest(rows=len(kept)), work)
     summary = {
         **tally.summary(config.mine, kept, dropped),
         **groups.described(documents.group),
         "documents": len(task.corpus),
+        "judged": asked,
+        "promoted": len(promoted),
         "unreadable_documents": dict(Counter(r["reason"] for r in corpus.reject if r is not None)),
         "model_fingerprint": options.model_fingerprint,
         "fingerprint": key,
@@ -200,19 +213,52 @@ def _contents(task: Task, assets: pa.Table) -> pa.Table:
     return contents.set_column(contents.column_names.index("asset_id"), "asset_id", ids)
 
 
-def _guards(
-    task: Task, queries: Embedded, corpus: Embedded, assets: pa.Table, config: Config
-) -> tuple[Documents, Guards]:
+def _parts(
+    task: Task, documents: Documents, queries: Embedded, corpus: Embedded, marks: Marks, job: _Job
+) -> list[Part]:
+    """Every sub-dataset, mined by itself."""
+    settings, score_map, parts = job.config.mine, job.config.embedder.score_map, []
+    guards = _guards(task, documents, queries, job.config)
+    stage = f"mine {task.name}"
+    job.progress.begin([stage], len(task.queries))
+    try:
+        for task_type, language, data in _sub_datasets(task, queries, corpus):
+            started = time.perf_counter()
+            mined = mine_vectors(data, task.judgements, guards, settings, score_map, job.run, marks)
+            parts.append(Part(task_type, language, data.query_rows, data.document_rows, mined))
+            n, lost = len(data.query_rows), int((mined.refined.verdicts != KEPT).sum())
+            job.progress.advance(stage, n, n, lost, time.perf_counter() - started)
+    finally:
+        job.progress.end()
+    return parts
+
+
+def _scorer(task: Task, job: _Job) -> PairScorer | None:
+    """Who gives logits, where a reranker is configured."""
+    model, known = job.config.reranker, job.options.reranker_fingerprint
+    if model is None or known is None:
+        return None
+    contents = _contents(task, job.assets)
+    source = replace(job.source(task.media_root), model_fingerprint=known)
+    hashes = labels.file_hashes(contents, job.assets)
+    ref = ModelRef("reranker", model)
+    return PairScorer(contents, hashes, len(task.queries), source, ref, job.run, job.progress)
+
+
+def _documents(task: Task, corpus: Embedded, assets: pa.Table, config: Config) -> Documents:
     content, limits = labels.content_labels(task.corpus), config.mine.guards
     fingerprints = labels.fingerprints(task.corpus, assets)
     group = groups.near_duplicate_groups(content, corpus.vectors, corpus.readable, fingerprints, limits)
     source = labels.source_labels(task.corpus, labels.file_hashes(task.corpus, assets))
     nouns = labels.nouns(task.corpus) if limits.related_label else None
-    documents = Documents(content, group, source, *labels.spans(task.corpus), nouns)
+    return Documents(content, group, source, *labels.spans(task.corpus), nouns)
+
+
+def _guards(task: Task, documents: Documents, queries: Embedded, config: Config) -> Guards:
+    limits, known = config.mine.guards, task.judgements
     same = labels.content_labels(task.queries)
     asked = Queries(same, groups.similar_queries(same, queries.vectors, queries.readable, limits))
-    judged = task.judgements
-    return documents, Guards(asked, judged.positives, documents, task.name == MOMENTS, limits, judged.undecided)
+    return Guards(asked, known.positives, documents, task.name == MOMENTS, limits, known.undecided)
 
 
 def _marks(task: Task, documents: Documents, config: Config) -> Marks:

@@ -95,14 +95,14 @@ class Rows:
 
     def _judged(self, judged: Judged, query_rows: Ints, kept: Ints) -> pa.ListArray:
         """The lists of the queries `kept`; rejected ones hold nothing, so the values need no filter."""
-        documents, n = pa.array(judged.documents), len(judged.documents)
+        documents = pa.array(judged.documents)
         ranks = pa.array(judged.ranks, pa.int32(), mask=judged.ranks == 0)
         values = pa.StructArray.from_arrays(
             [
                 self.task.corpus.column("doc_id").combine_chunks().take(documents),
                 pa.array(judged.scores, pa.float32()),
                 ranks,
-                pa.nulls(n, pa.float32()),
+                _logits(judged),
                 self._sources(judged, query_rows),
                 self.groups.take(documents),
                 self.documents.take(documents),
@@ -117,6 +117,12 @@ class Rows:
         source = self.task.judgements.source_of(query_rows[judged.rows], judged.documents)
         drawn = pc.and_(pa.array(judged.ranks == 0), pc.equal(source, SOURCES[MINED]))
         return pc.if_else(drawn, RANDOM, source)
+
+
+def _logits(judged: Judged) -> pa.Array:
+    if judged.logits is None:
+        return pa.nulls(len(judged.documents), pa.float32())
+    return pa.array(judged.logits, pa.float32(), mask=np.isnan(judged.logits))
 
 
 def in_query_order(tables: list[pa.Table], queries: pa.Table, schema: pa.Schema) -> pa.Table:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from pipeline.config import MineSettings
+from pipeline.mine.guards import JUDGED
 from pipeline.mine.keys import Keys, Marks
 from pipeline.mine.mine_vectors import Mined, stacked
 from pipeline.mine.picking import Picking
@@ -85,22 +86,77 @@ class Part:
         return replace(self, mined=self.mined.with_refined(refined))
 
 
-def settled(parts: Sequence[Part], settings: MineSettings, marks: Marks) -> list[Part]:
-    """The word of the whole task on what its sub-datasets propose: quotas of queries first, then uses of documents."""
-    found = list(parts)
+Answer = Callable[[Ints, Ints], Bools]  # to (query rows, documents), int64 [P] each
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Whose word counts where scores leave a doubt."""
+
+    may: Answer  # whether a pair is for it to judge
+    relevant: Answer  # whether the document is relevant after all
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What the whole task decided: its parts, and pairs (query rows, documents) that the judge found relevant, of
+    how many it was asked about."""
+
+    parts: list[Part]
+    relevant: tuple[Ints, Ints]
+    asked: int
+
+
+def settled(parts: Sequence[Part], settings: MineSettings, marks: Marks, judge: Judge | None = None) -> Settled:
+    """Quotas of queries first, then uses of documents and the judge.
+
+    The judge is asked about proposals that hold and score within `settings.judge.band` of the mean
+    positive, or more. What it finds relevant is no negative of that query; the matching begins anew
+    without it, until all that hold were judged.
+    """
+    found, none = list(parts), np.zeros(0, np.int64)
     if found and settings.max_queries_per_type is not None:
         found = _within_quota(found, settings.max_queries_per_type, marks)
     if not found or Picking.of(settings).proposed is None:
-        return found
+        return Settled(found, (none, none), 0)
     refined = [p.mined.refined for p in found]
     lists = stacked([r.negatives for r in refined])
-    uses = len(lists.documents) if settings.max_uses is None else settings.max_uses
-    chosen = matched(Proposals(lists, _keys(found, marks)), settings.negatives, uses)
+    rows = np.concatenate([p.query_rows for p in found])
+    near = lists.scores >= (np.concatenate([r.mean for r in refined]) - settings.judge.band)[lists.rows]
+    if judge is not None:
+        near[near] = judge.may(rows[lists.rows[near]], lists.documents[near])
+    chosen, relevant, asked = _judged(Proposals(lists, _keys(found, marks)), rows, near, settings, judge)
     edges = np.cumsum([len(r.negatives.documents) for r in refined])[:-1]
-    return [
-        p.with_refined(replace(r, negatives=r.negatives.where(c).hardest_first()))
-        for p, r, c in zip(found, refined, np.split(chosen, edges), strict=True)
-    ]
+    final = []
+    for part, r, stays, lost in zip(found, refined, np.split(chosen, edges), np.split(relevant, edges), strict=True):
+        negatives, hits = r.negatives.where(stays).hardest_first(), r.hits.copy()
+        hits[JUDGED] += lost.sum()
+        final.append(part.with_refined(replace(r, negatives=negatives, hits=hits)))
+    return Settled(final, (rows[lists.rows[relevant]], lists.documents[relevant]), int(asked.sum()))
+
+
+def _judged(
+    proposals: Proposals, rows: Ints, near: Bools, settings: MineSettings, judge: Judge | None
+) -> tuple[Bools, Bools, Bools]:
+    """Of each proposal, bool [J]: whether it holds, whether the judge finds it relevant, whether it was asked.
+
+    rows: int64 [Q], of the queries in the task. near: bool [J], in the band that is judged.
+    """
+    lists, n = proposals.lists, len(near)
+    relevant, asked = np.zeros(n, bool), np.zeros(n, bool)
+    while True:
+        chosen = np.zeros(n, bool)
+        chosen[~relevant] = _matched(Proposals(lists.where(~relevant), proposals.keys), settings)
+        doubt = np.flatnonzero(chosen & near & ~asked)
+        if judge is None or len(doubt) == 0:
+            return chosen, relevant, asked
+        relevant[doubt] = judge.relevant(rows[lists.rows[doubt]], lists.documents[doubt])
+        asked[doubt] = True
+
+
+def _matched(proposals: Proposals, settings: MineSettings) -> Bools:
+    uses = len(proposals.lists.documents) if settings.max_uses is None else settings.max_uses
+    return matched(proposals, settings.negatives, max(1, uses))
 
 
 def _keys(parts: Sequence[Part], marks: Marks) -> Keys:

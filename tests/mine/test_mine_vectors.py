@@ -74,7 +74,7 @@ class World:
             mined = mine_vectors(data, self.judgements, guards, told, Calibration(), Loop(None), self.marks)
             parts.append(Part(task_type, None, asked, np.arange(N), mined))
         found = {}
-        for part in settled(parts, told, self.marks):
+        for part in settled(parts, told, self.marks).parts:
             refined = part.mined.refined
             for i, query in enumerate(part.query_rows.tolist()):
                 row = slice(refined.negatives.offsets[i], refined.negatives.offsets[i + 1])
