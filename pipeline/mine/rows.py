@@ -115,6 +115,8 @@ class Rows:
     def _sources(self, judged: Judged, query_rows: Ints) -> pa.Array:
         """Who says so; a document that nobody judged nor recalled was drawn at random."""
         source = self.task.judgements.source_of(query_rows[judged.rows], judged.documents)
+        if (judged.ranks > 0).all():
+            return source
         drawn = pc.and_(pa.array(judged.ranks == 0), pc.equal(source, SOURCES[MINED]))
         return pc.if_else(drawn, RANDOM, source)
 
