@@ -9,10 +9,10 @@ OUT ?= data
 UV_VERSION := 0.13.9
 STAMP := $(VENV)/.installed-$(EXTRA)
 
-.PHONY: help setup lock sample seed-pool demo test check format bench clean
+.PHONY: help setup lock sample seed-pool demo test check format bench bench-mining-peers clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
 
 setup: $(STAMP) ## the environment from the lock file; nothing else is needed
 
@@ -65,5 +65,15 @@ bench: setup sample ## the measurements quoted in README and docs/seed-pool.md
 	$(BIN)/python benchmarks/runtimes.py
 	$(BIN)/python benchmarks/scene_cuts.py
 
+MINERS := .venv-mining-peers
+
+$(MINERS)/.installed: requirements/mining-peers.txt $(STAMP)
+	$(UV) venv --quiet --clear --python $(BIN)/python $(MINERS)
+	$(UV) pip sync --quiet --require-hashes --python $(MINERS) requirements/mining-peers.txt
+	@touch $@
+
+bench-mining-peers: setup $(MINERS)/.installed ## mining beside sentence-transformers and FlagEmbedding (docs/mining.md)
+	$(BIN)/python benchmarks/mining_peers.py --peer $(MINERS)
+
 clean: ## remove the environment and what the demo made
-	rm -rf $(VENV) data
+	rm -rf $(VENV) $(MINERS) data

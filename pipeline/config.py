@@ -497,8 +497,15 @@ class MineSettings(Settings):
     """random: a query with too few negatives gets random documents, source `random`, that pass rule and guards."""
     max_queries_per_type: int | None = Field(None, ge=1)
     """Queries kept of each task type at most, drawn at random. None keeps all."""
-    query_block: int = Field(4096, ge=1)
-    """Queries searched at once."""
+    query_block: int = Field(16_384, ge=1)
+    """Queries searched at once: sets the memory of mining, changes no result."""
+    index: Literal["exact", "ivf", "hnsw"] = "exact"
+    """exact compares every pair; an index compares fewer, misses some documents, and says how many
+    (`recall_at_k` of summary.json)."""
+    index_above: int = Field(1_000_000, ge=0)
+    """A sub-dataset with fewer documents is searched exactly, whatever `index` says."""
+    index_effort: int = Field(64, ge=1)
+    """ivf: lists visited a query; hnsw: candidates kept a query. More finds more and takes longer."""
     guards: GuardSettings = GuardSettings()
     judge: JudgeSettings = JudgeSettings()
 

@@ -11,7 +11,7 @@ from pipeline.mine.filters import Filter, Positives, admitted
 from pipeline.mine.keys import Keys, draws
 from pipeline.mine.pool import FREE, Codes, Judged, offsets_of
 from pipeline.mine.ragged import Bools, Ints, Ragged, find
-from pipeline.mine.recall import Scores
+from pipeline.mine.top_k import Scores
 
 SPARE = 16  # drawn beyond twice what is missing: some repeat, some are refused
 

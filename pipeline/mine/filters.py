@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from pipeline.config import MineSettings
 from pipeline.mine.ragged import Bools, Ints
-from pipeline.mine.recall import Scores
+from pipeline.mine.top_k import Scores
 
 Which = Literal["mean", "min", "max"]
 

@@ -108,10 +108,9 @@ def without_gap(owner: Ints, document: Ints, held: Held, docs: Documents) -> Boo
 
     held: sorted by (owner, source).
     """
-    source = docs.source + 1  # a text has source -1: its key must not be that of another owner's last file
-    base = int(source.max(initial=0)) + 1
-    held_keys = held.owner * base + source[held.document]
-    keys = owner * base + source[document]
+    base = int(docs.source.max(initial=0)) + 2  # a text's source is -1
+    held_keys = held.owner * base + docs.source[held.document] + 1
+    keys = owner * base + docs.source[document] + 1
     first = np.searchsorted(held_keys, keys, side="left")
     count = np.searchsorted(held_keys, keys, side="right") - first
     positive = held.document[spread(first, count)]

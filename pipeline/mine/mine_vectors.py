@@ -14,14 +14,16 @@ from pipeline.mine.judgements import Judgements
 from pipeline.mine.keys import Marks
 from pipeline.mine.pool import FREE, Judged
 from pipeline.mine.ragged import Ints, Ragged
-from pipeline.mine.recall import Scores, TopK, pair_scores, recall
+from pipeline.mine.recall import Recall
 from pipeline.mine.refine import KEPT, Candidates, Refined, Rule, refine
+from pipeline.mine.top_k import Scores, TopK, pair_scores
 from pipeline.models.calibrate import apply
 from pipeline.models.protocols import Vectors
 from pipeline.stage import Runner
 
 BINS = 40  # of the score histograms, over -1..1
 LENGTH_TOLERANCE = 1e-3
+CHECKED_AT_ONCE = 16_384
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class SubDataset:
     tables; row i of `queries` is query `query_rows[i]`, likewise the corpus."""
 
     queries: Vectors  # [Q, dim], of length 1
-    corpus: Vectors  # [N, dim], of length 1
+    corpus: Vectors  # [N, dim], of length 1, float32 or float16, perhaps mapped from a file
     query_rows: Ints  # [Q]
     document_rows: Ints  # [N], rising
 
@@ -58,6 +60,7 @@ class Mined:
     labelled_best: Scores  # [Q], best score of the labelled positives that can be searched; NaN without one
     histograms: Histograms
     recalled: Ints  # [N], how many queries recalled each document of the sub-dataset
+    recall_at_k: float | None = None  # share of the exact top-K that an index found; None of an exact search
 
     def with_refined(self, refined: Refined) -> Mined:
         """The same with other lists."""
@@ -75,7 +78,8 @@ def mine_vectors(
     run: Runner,
     marks: Marks | None = None,
 ) -> Mined:
-    """Recall, calibrate, guard and refine. Memory beside the input: top-K of all queries.
+    """Recall, calibrate, guard and refine, `settings.query_block` queries at a time. Memory beside
+    the input: what is kept of all queries, and the top-K of one block.
 
     marks: of the whole task, for settings that draw or compare documents. Where the task has the last
     word on negatives (`Picking.proposed`), they are more than were asked for and in order of preference.
@@ -83,19 +87,23 @@ def mine_vectors(
     """
     for name, vectors in (("query", data.queries), ("document", data.corpus)):
         check_vectors(name, vectors)
-    found = recall(run, data.queries, data.corpus, settings.top_k, settings.query_block)
-    blocks = [
-        _mine_block(data, b, found, judgements, guards, settings, calibration, marks) for b in _blocks(data, settings)
-    ]
-    return _concatenated(blocks)
+    recall, blocks = Recall(run, data.corpus, settings), []
+    for block in _blocks(data, settings):
+        found = recall.top_k(data.queries[block])
+        blocks.append(_mine_block(data, block, found, judgements, guards, settings, calibration, marks))
+    return _concatenated(blocks, recall.measured(data.queries))
 
 
 def check_vectors(name: str, vectors: Vectors) -> None:
     """Raise ValueError, naming the row, when a vector is not finite or not of length 1."""
-    lengths = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))
-    bad = np.flatnonzero(~(np.abs(lengths - 1) <= LENGTH_TOLERANCE))
-    if len(bad):
-        raise ValueError(f"{name} vector {bad[0]} has length {lengths[bad[0]]}; normalise vectors to length 1")
+    for start in range(0, len(vectors), CHECKED_AT_ONCE):
+        some = vectors[start : start + CHECKED_AT_ONCE].astype(np.float32, copy=False)
+        lengths = np.sqrt(np.einsum("nd,nd->n", some, some))
+        bad = np.flatnonzero(~(np.abs(lengths - 1) <= LENGTH_TOLERANCE))
+        if len(bad):
+            raise ValueError(
+                f"{name} vector {start + bad[0]} has length {lengths[bad[0]]}; normalise vectors to length 1"
+            )
 
 
 def _blocks(data: SubDataset, settings: MineSettings) -> Iterator[slice]:
@@ -113,10 +121,10 @@ def _mine_block(
     calibration: Calibration,
     marks: Marks | None,
 ) -> Mined:
-    queries, rows, local = data.queries[block], data.query_rows[block], found.positions[block]
+    queries, rows, local = data.queries[block], data.query_rows[block], found.positions
     there = local >= 0
     positions = np.where(there, data.document_rows[local] if len(data.document_rows) else -1, -1)
-    top = TopK(_calibrated(calibration, found.scores[block]), positions)
+    top = TopK(_calibrated(calibration, found.scores), positions)
     labelled, labelled_scores = _scored(data, queries, judgements.positives.take(rows), calibration)
     explicit, explicit_scores = _scored(data, queries, judgements.negatives.take(rows), calibration)
     blocked = np.full(positions.shape, FREE, np.uint8)
@@ -164,7 +172,7 @@ def _filled(
 
     def score(query: Ints, document: Ints) -> Scores:
         at = np.searchsorted(data.document_rows, document)
-        return _calibrated(calibration, pair_scores(np.ascontiguousarray(queries), data.corpus, query, at))
+        return _calibrated(calibration, pair_scores(queries, data.corpus, query, at))
 
     lottery = Lottery(
         candidates.keys, data.document_rows, taken, rule.filters, score, lambda q, d: guards.codes(rows[q], d)
@@ -191,7 +199,7 @@ def _histogram(scores: Scores) -> Ints:
     return np.bincount(bins, minlength=BINS).astype(np.int64)
 
 
-def _concatenated(blocks: Sequence[Mined]) -> Mined:
+def _concatenated(blocks: Sequence[Mined], recall_at_k: float | None) -> Mined:
     parts = [b.refined for b in blocks]
     histograms = blocks[0].histograms
     for block in blocks[1:]:
@@ -207,7 +215,7 @@ def _concatenated(blocks: Sequence[Mined]) -> Mined:
         rivals=np.concatenate([p.rivals for p in parts]),
     )
     recalled = np.sum([b.recalled for b in blocks], axis=0)
-    return Mined(refined, np.concatenate([b.labelled_best for b in blocks]), histograms, recalled)
+    return Mined(refined, np.concatenate([b.labelled_best for b in blocks]), histograms, recalled, recall_at_k)
 
 
 def stacked(parts: Sequence[Judged]) -> Judged:

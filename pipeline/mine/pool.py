@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.mine.ragged import Bools, Ints, Ragged
-from pipeline.mine.recall import Scores
+from pipeline.mine.top_k import Scores
 
 Codes = NDArray[np.uint8]
 FREE, LABELLED_POSITIVE = 0, 1  # why a candidate may not be a negative; guards.py has the others

@@ -27,12 +27,13 @@ from pipeline.mine.guards import Documents, Guards, Queries
 from pipeline.mine.inputs import Task, choose_tasks, read_task
 from pipeline.mine.keys import Marks
 from pipeline.mine.mine_vectors import SubDataset, mine_vectors
-from pipeline.mine.ragged import Bools
+from pipeline.mine.ragged import Bools, Ints
 from pipeline.mine.refine import KEPT
 from pipeline.mine.rerank import PairScorer, with_logits
 from pipeline.mine.rows import Rows, in_query_order
 from pipeline.mine.settle import Part, settled
 from pipeline.mine.summary import Tally
+from pipeline.models.protocols import Vectors
 from pipeline.schemas import ASSETS, MINE_REJECTED, RELEVANCE, TRAIN
 from pipeline.stage import Counts, ModelRef, Progress, Runner
 from pipeline.store.fingerprint import fingerprint
@@ -54,10 +55,10 @@ class MineOptions:
     """
 
     model_fingerprint: str
-    reranker_fingerprint: str | None = None
     assets: pa.Table | None = None
     media_root: str | None = None
     overwrite: bool = False
+    reranker_fingerprint: str | None = None
 
 
 @dataclass(frozen=True)
@@ -275,7 +276,14 @@ def _sub_datasets(task: Task, queries: Embedded, corpus: Embedded) -> Iterator[t
             asks &= _equals(task.queries.column(column), wanted)
             serves &= _equals(task.corpus.column(column), wanted) | _equals(task.corpus.column(column), None)
         rows, documents = np.flatnonzero(asks), np.flatnonzero(serves)
-        yield *kind, SubDataset(queries.vectors[rows], corpus.vectors[documents], rows, documents)
+        yield *kind, SubDataset(_taken(queries.vectors, rows), _taken(corpus.vectors, documents), rows, documents)
+
+
+def _taken(vectors: Vectors, rows: Ints) -> Vectors:
+    """The vectors of some rows (rising); of neighbours without a copy."""
+    if len(rows) and rows[-1] - rows[0] + 1 == len(rows):
+        return vectors[rows[0] : rows[-1] + 1]
+    return vectors[rows]
 
 
 def _equals(column: pa.ChunkedArray, wanted: str | None) -> Bools:

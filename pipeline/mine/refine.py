@@ -13,7 +13,7 @@ from pipeline.mine.keys import Keys, Marks
 from pipeline.mine.picking import Picking, pick
 from pipeline.mine.pool import FREE, LABELLED_POSITIVE, Codes, Judged, Pool, offsets_of
 from pipeline.mine.ragged import Bools, Ints, Ragged, find
-from pipeline.mine.recall import Scores, TopK
+from pipeline.mine.top_k import Scores, TopK
 
 KEPT, NO_POSITIVE_IN_TOP_K, POSITIVE_BELOW_T_POS, AMBIGUOUS, OVER_TYPE_QUOTA = range(5)
 # Index: a verdict. The last is the whole task's matter (settle.py).

@@ -14,8 +14,8 @@ from pipeline.errors import MediaError, ModelError
 from pipeline.mine.embed import EmbedSource, item_of
 from pipeline.mine.embedding_cache import EmbeddingCache, Keys
 from pipeline.mine.ragged import Ints
-from pipeline.mine.recall import Scores
 from pipeline.mine.settle import Part
+from pipeline.mine.top_k import Scores
 from pipeline.models.protocols import Item, Reranker
 from pipeline.schemas import CONTENT
 from pipeline.stage import ModelRef, Progress, Resources, Runner, Stage, live, rejects

@@ -65,6 +65,7 @@ class Tally:
                 "queries": len(part.query_rows),
                 "documents": len(part.document_rows),
                 "kept": int(kept.sum()),
+                "recall_at_k": mined.recall_at_k,
             }
         )
 

@@ -169,6 +169,12 @@ def test_hits_have_every_guards_name() -> None:
     assert hits_by_name(np.arange(256)) == dict(zip(NAMES.values(), NAMES, strict=True))
 
 
+def test_a_text_that_one_query_holds_is_no_file_of_the_query_before() -> None:
+    docs = [Doc(0, 0, 0, 0, 1), Doc(1, 1, -1, 0, 1), Doc(2, 2, 0, 2, 3)]
+    guard = guards(docs, [set(), {1}, {2}], [0, 1, 0], moments=True)
+    assert verdict(guard, 0, 0) == "free"  # a gap lies between it and what the same query holds
+
+
 @st.composite
 def cases(draw: st.DrawFn) -> tuple[list[Doc], list[set[int]], list[int], bool]:
     n, q = draw(st.integers(1, 8)), draw(st.integers(1, 4))

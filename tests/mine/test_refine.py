@@ -13,10 +13,10 @@ from pipeline.mine.filters import paper as paper_filter
 from pipeline.mine.picking import Picking
 from pipeline.mine.pool import FREE, LABELLED_POSITIVE
 from pipeline.mine.ragged import Ragged
-from pipeline.mine.recall import TopK
 from pipeline.mine.refine import KEPT, REASONS, Candidates, Refined
 from pipeline.mine.refine import Rule as AnyRule
 from pipeline.mine.refine import refine as refine_by
+from pipeline.mine.top_k import TopK
 
 GUARD = 3
 
