@@ -144,7 +144,7 @@ def _mine_block(
     drawn = settings.fill == "random"
     if drawn:
         refined = _filled(refined, candidates, rule, data, queries, rows, guards, calibration)
-    if rule.picking.proposed is None and (drawn or not rule.picking.plain):
+    if rule.picking.proposed is None and (drawn or not rule.picking.hardest):
         refined = replace(refined, negatives=refined.negatives.hardest_first())
     best = np.full(len(rows), -np.inf, np.float32)
     np.maximum.at(best, labelled.rows, labelled_scores)

@@ -45,9 +45,9 @@ class Picking:
         return self.negatives if self.proposed is None else self.proposed
 
     @property
-    def plain(self) -> bool:
-        """Whether it is the paper's: the hardest, and nothing else."""
-        return self.strategy == "top" and not self.explicit_share and not self.distinct and self.proposed is None
+    def hardest(self) -> bool:
+        """Whether score alone decides, as in the paper."""
+        return self.strategy == "top" and not self.explicit_share and not self.distinct
 
 
 def pick(pool: Pool, n: int, picking: Picking, queries: Keys | None, marks: Marks | None) -> tuple[Judged, Ints]:
@@ -57,25 +57,28 @@ def pick(pool: Pool, n: int, picking: Picking, queries: Keys | None, marks: Mark
     if nothing were blocked, counted by code, int64 [256]. Raises ValueError when a strategy that
     draws, or diversity, is asked for without keys or marks.
     """
-    if picking.plain:
-        return _hardest(pool, n, picking.negatives)
-    every = _preferred(pool, n, picking, queries, marks)
-    chosen = every.places(n) < picking.negatives
-    hits = np.bincount(every.code[chosen & (every.code != FREE)], minlength=256).astype(np.int64)
-    free = _preferred(pool.where(pool.code == FREE), n, picking, queries, marks)
+    if picking.hardest:
+        return _hardest(pool, n, picking)
+    window = picking.strategy == "window"
+    every = _window(pool, queries, _known(marks)) if window else pool.where(_by_score(pool))
+    order = _turns(every, n, picking)
+    chosen = order.places(n) < picking.negatives
+    hits = np.bincount(order.code[chosen & (order.code != FREE)], minlength=256).astype(np.int64)
+    free = every.where(every.code == FREE)
+    free = order if len(free.query) == len(order.query) else _turns(free, n, picking)
     if picking.distinct:
         free = free.where(_first_of_group(free, _known(marks).group))
     return free.where(free.places(n) < picking.limit).judged(n), hits
 
 
-def _preferred(pool: Pool, n: int, picking: Picking, queries: Keys | None, marks: Marks | None) -> Pool:
-    """The candidates by query, each query's in order of preference."""
-    if picking.strategy == "window":
-        pool = _window(pool, queries, _known(marks))
-    else:
-        pool = pool.where(np.lexsort((pool.document, -pool.score, pool.query)))
-        if picking.strategy == "spread":
-            pool = _spread(pool, n, picking.bands)
+def _by_score(pool: Pool) -> Ints:
+    return np.asarray(np.lexsort((pool.document, -pool.score, pool.query)), np.int64)
+
+
+def _turns(pool: Pool, n: int, picking: Picking) -> Pool:
+    """The candidates in order of preference. pool: by query, each query's by score or as drawn."""
+    if picking.strategy == "spread":
+        pool = _spread(pool, n, picking.bands)
     return _explicit_first(pool, n, picking) if picking.explicit_share else pool
 
 
@@ -130,13 +133,14 @@ def _first_of_group(pool: Pool, group: Ints) -> Bools:
     return first
 
 
-def _hardest(pool: Pool, n: int, cap: int) -> tuple[Judged, Ints]:
-    """The first `cap` free candidates of each query, by score falling, then by position, and the hits."""
-    near = pool.where(pool.score >= _cutoff(pool, n, cap)[pool.query])
-    ranked = near.where(np.lexsort((near.document, -near.score, near.query)))
-    hits = np.bincount(ranked.code[(ranked.places(n) < cap) & (ranked.code != FREE)], minlength=256)
+def _hardest(pool: Pool, n: int, picking: Picking) -> tuple[Judged, Ints]:
+    """The first free candidates of each query, by score falling, then by position, and the hits."""
+    near = pool.where(pool.score >= _cutoff(pool, n, picking.limit)[pool.query])
+    ranked = near.where(_by_score(near))
+    hit = (ranked.places(n) < picking.negatives) & (ranked.code != FREE)
+    hits = np.bincount(ranked.code[hit], minlength=256).astype(np.int64)
     free = ranked.where(ranked.code == FREE)
-    return free.where(free.places(n) < cap).judged(n), hits.astype(np.int64)
+    return free.where(free.places(n) < picking.limit).judged(n), hits
 
 
 def _cutoff(pool: Pool, n: int, cap: int) -> NDArray[np.float64]:
