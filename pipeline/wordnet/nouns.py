@@ -29,6 +29,9 @@ PLURALS = (
     ("men$", "man"),
     ("ies$", "y"),
 )
+# Two to four words are a compound, unless one of them makes a phrase or a clause of it: "ear of grain".
+COMPOUND = r"^\S+( \S+){1,3}$"
+CLAUSE = r"(^| )(a|an|and|are|at|by|for|from|in|is|no|not|of|on|or|the|to|with|without)( |$)"
 EDGES = "^[ .!?\"'。]+|[ .!?\"'。]+$"  # outer punctuation, as text.normalised strips it
 
 Ints = NDArray[np.int64]
@@ -61,26 +64,53 @@ class _Nouns:
 def related(texts: pa.Array) -> Related:
     """The nouns among `texts` (string [N], null for no text) and their relations.
 
-    Case, outer punctuation, a leading article and a plural ending do not matter.
+    Case, outer punctuation, a leading article and a plural ending do not matter. A compound that
+    WordNet lacks is a kind of what its last words name: "smooth newt" of "newt".
     """
-    none = np.full(len(texts), -1, np.int64)
+    noun = np.full(len(texts), -1, np.int64)
     short = pc.fill_null(pc.less_equal(pc.utf8_length(texts), MAX_CHARS), False).to_numpy(zero_copy_only=False)
     rows = np.flatnonzero(short)
     if len(rows) == 0:
-        return Related(none, 0, np.zeros(0, np.int64))
+        return Related(noun, 0, np.zeros(0, np.int64))
     table = _nouns()
     coded = _plain(texts.take(pa.array(rows))).dictionary_encode()
-    lemma = _looked_up(coded.dictionary, table.lemmas)
-    found = lemma[coded.indices.to_numpy()]
-    used, number = np.unique(found[found >= 0], return_inverse=True)
-    none[rows[found >= 0]] = number
-    return Related(none, len(used), _pairs(used, table))
+    own = _looked_up(coded.dictionary, table.lemmas)
+    head = np.where(own >= 0, own, _heads(coded.dictionary, own, table.lemmas))
+    # Texts with one lemma are one noun; a compound is a noun of its own.
+    named = np.where(own >= 0, own, len(table.lemmas) + np.arange(len(own)))
+    known = np.flatnonzero(head >= 0)
+    _, first, number = np.unique(named[known], return_index=True, return_inverse=True)
+    of_text = np.full(len(own), -1, np.int64)
+    of_text[known] = number
+    noun[rows] = of_text[coded.indices.to_numpy()]
+    return Related(noun, len(first), _pairs(own[known[first]], head[known[first]], table))
 
 
 def _plain(texts: pa.Array) -> pa.Array:
     lower = pc.replace_substring_regex(pc.utf8_lower(texts), r"\s+", " ")
     bare = pc.replace_substring_regex(lower, EDGES, "")
     return pc.replace_substring_regex(bare, r"^(a|an|the) ", "")
+
+
+def _heads(texts: pa.Array, own: Ints, lemmas: pa.StringArray) -> Ints:
+    """The lemma of the longest ending of whole words of each text without a lemma, -1 for none."""
+    compound = pc.match_substring_regex(texts, COMPOUND).to_numpy(zero_copy_only=False)
+    clause = pc.match_substring_regex(texts, CLAUSE).to_numpy(zero_copy_only=False)
+    found = np.full(len(texts), -1, np.int64)
+    left = np.flatnonzero((own < 0) & compound & ~clause)
+    while len(left):
+        ending = pc.replace_substring_regex(texts.take(pa.array(left)), r"^\S+ ", "")
+        found[left] = _looked_up(ending, lemmas)
+        texts = pc.replace_with_mask(texts, pa.array(_mask(left, len(texts))), ending)
+        several = pc.match_substring(ending, " ").to_numpy(zero_copy_only=False)
+        left = left[(found[left] < 0) & several]
+    return found
+
+
+def _mask(rows: Ints, n: int) -> NDArray[np.bool_]:
+    mask = np.zeros(n, bool)
+    mask[rows] = True
+    return mask
 
 
 def _looked_up(texts: pa.Array, lemmas: pa.StringArray) -> Ints:
@@ -96,14 +126,15 @@ def _looked_up(texts: pa.Array, lemmas: pa.StringArray) -> Ints:
     return found
 
 
-def _pairs(used: Ints, table: _Nouns) -> Ints:
-    """Keys of related nouns, which are numbered as in `used` (lemmas, rising)."""
-    n = len(used)
+def _pairs(lemma: Ints, head: Ints, table: _Nouns) -> Ints:
+    """Keys of related nouns. lemma: of each noun, -1 for a compound; head: where its hypernyms begin."""
+    n, every = len(head), np.arange(len(head))
     if n == 0:
         return np.zeros(0, np.int64)
-    own = _followed(np.arange(n), used, table.first, table.synsets)
+    own = _followed(every[lemma >= 0], lemma[lemma >= 0], table.first, table.synsets)
+    start = _followed(every, head, table.first, table.synsets)
     width = len(table.hypernym_first)
-    above = new = np.unique(own[0] * width + own[1])
+    above = new = np.unique(start[0] * width + start[1])
     while len(new):
         up = _followed(new // width, new % width, table.hypernym_first, table.hypernyms)
         new = np.setdiff1d(up[0] * width + up[1], above)
@@ -117,7 +148,7 @@ def _pairs(used: Ints, table: _Nouns) -> Ints:
     member = below[
         np.arange(lengths.sum()) + np.repeat(first - np.concatenate([[0], np.cumsum(lengths)[:-1]]), lengths)
     ]
-    return np.unique(np.concatenate([kind * n + member, member * n + kind]))
+    return np.unique(np.concatenate([kind * n + member, member * n + kind, every * n + every]))
 
 
 def _followed(owner: Ints, of: Ints, first: Ints, values: Ints) -> tuple[Ints, Ints]:
