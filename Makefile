@@ -9,7 +9,7 @@ OUT ?= data
 UV_VERSION := 0.13.9
 STAMP := $(VENV)/.installed-$(EXTRA)
 
-.PHONY: help setup lock sample seed-pool demo test check format bench bench-mining-peers clean
+.PHONY: help setup lock sample seed-pool demo test check format bench bench-mining-peers bench-data-juicer clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -65,15 +65,16 @@ bench: setup sample ## the measurements quoted in README and docs/seed-pool.md
 	$(BIN)/python benchmarks/runtimes.py
 	$(BIN)/python benchmarks/scene_cuts.py
 
-MINERS := .venv-mining-peers
-
-$(MINERS)/.installed: requirements/mining-peers.txt $(STAMP)
-	$(UV) venv --quiet --clear --python $(BIN)/python $(MINERS)
-	$(UV) pip sync --quiet --require-hashes --python $(MINERS) requirements/mining-peers.txt
+.venv-%/.installed: requirements/%.txt $(STAMP)
+	$(UV) venv --quiet --clear --python $(BIN)/python .venv-$*
+	$(UV) pip sync --quiet --require-hashes --python .venv-$* requirements/$*.txt
 	@touch $@
 
-bench-mining-peers: setup $(MINERS)/.installed ## mining beside sentence-transformers and FlagEmbedding (docs/mining.md)
-	$(BIN)/python benchmarks/mining_peers.py --peer $(MINERS)
+bench-mining-peers: setup .venv-mining-peers/.installed ## mining beside sentence-transformers and FlagEmbedding (docs/mining.md)
+	$(BIN)/python benchmarks/mining_peers.py --peer .venv-mining-peers
 
-clean: ## remove the environment and what the demo made
-	rm -rf $(VENV) $(MINERS) data
+bench-data-juicer: setup sample .venv-data-juicer/.installed ## Data-Juicer's matching operators on the same files (docs/seed-pool/peers.md)
+	$(BIN)/python benchmarks/data_juicer.py --peer .venv-data-juicer
+
+clean: ## remove the environments and what the demo made
+	rm -rf $(VENV) .venv-mining-peers .venv-data-juicer data

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,16 +17,22 @@ from pipeline.wordnet.nouns import Related, related
 # What mining reads of the seed pool; the last three travel to the training rows.
 ASSET_COLUMNS = ("asset_id", "uri", "start_s", "end_s", "sha256", "fingerprints", "licence", "author", "origin")
 SAME_SPAN_S = 1e-6
+DIGEST_BYTES = 16  # contents are told apart by a hash, so that memory does not grow with their length
+AT_ONCE = 8192  # rows held as Python objects
 
 
 def content_labels(table: pa.Table) -> Ints:
-    """Number the contents of a table of queries or documents, int64 [N]; equal contents, text in
-    its normal form, get equal numbers."""
-    media = [table.column(name).to_pylist() for name in ("image", "video", "start_s", "end_s")]
-    texts = [normalised(t) if t else None for t in table.column("text").to_pylist()]
-    numbers: dict[tuple[object, ...], int] = {}
-    keys = zip(texts, *media, strict=True)
-    return np.fromiter((numbers.setdefault(k, len(numbers)) for k in keys), np.int64, count=len(table))
+    """Number the contents of a table of queries or documents, int64 [N]: the first row that has
+    each, text in its normal form."""
+    columns = ("text", "image", "video", "start_s", "end_s")
+    digests = np.empty(len(table), f"V{DIGEST_BYTES}")
+    for start in range(0, len(table), AT_ONCE):
+        rows = table.select(columns).slice(start, AT_ONCE)
+        for i, (text, *medium) in enumerate(zip(*(rows.column(c).to_pylist() for c in columns), strict=True), start):
+            key = repr((normalised(text) if text else None, *medium)).encode()
+            digests[i] = hashlib.blake2b(key, digest_size=DIGEST_BYTES).digest()
+    _, first, of = np.unique(digests, return_index=True, return_inverse=True)
+    return np.asarray(first[of], np.int64)
 
 
 def source_labels(table: pa.Table, sha256: pa.Array) -> Ints:
@@ -55,9 +63,8 @@ def nouns(table: pa.Table) -> Related | None:
 
     A document without a language counts as English.
     """
-    english = pc.fill_null(pc.equal(table.column("language"), "en"), True)
-    bare = pc.and_(english, pa.array(~_is_media(table)))
-    found = related(_flat(pc.if_else(bare, table.column("text"), pa.scalar(None, pa.string()))))
+    english = pc.fill_null(pc.equal(table.column("language"), "en"), True).to_numpy()
+    found = related(_flat(table.column("text")), np.asarray(english) & ~_is_media(table))
     return found if found.count else None
 
 

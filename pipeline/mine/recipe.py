@@ -1,4 +1,4 @@
-"""Synthesised data -> training data: the steps of PAPER 3.3 from top to bottom."""
+"""Synthesised data, or anybody's -> training data: the steps of PAPER 3.3 from top to bottom."""
 
 from __future__ import annotations
 
@@ -18,16 +18,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.atomic import clear_leftovers
-from pipeline.config import Config
-from pipeline.errors import DataError
+from pipeline.config import Calibration, Config
+from pipeline.errors import DataError, UsageError
 from pipeline.media.places import root_of
 from pipeline.mine import groups, judging, labels
+from pipeline.mine.data_set import DataSet, Subject, mined_from, subject_of
 from pipeline.mine.embed import CONTENT, READS, Embedded, EmbedSource, embed
+from pipeline.mine.given_vectors import GivenVectors
 from pipeline.mine.guards import Documents, Guards, Queries
 from pipeline.mine.inputs import Task, choose_tasks, read_task
 from pipeline.mine.keys import Marks
+from pipeline.mine.looks import looks
 from pipeline.mine.mine_vectors import SubDataset, mine_vectors
-from pipeline.mine.ragged import Bools, Ints
+from pipeline.mine.ragged import Bools, Ints, Ragged
 from pipeline.mine.refine import KEPT
 from pipeline.mine.rerank import PairScorer, with_logits
 from pipeline.mine.rows import Rows, in_query_order
@@ -42,6 +45,7 @@ from pipeline.store.shards import Manifest, finished, write_dataset, write_json
 DATASETS = ("train", "rejected")  # what a finished run always has
 SUB_DATASET = ("task_type", "language")
 PROMOTED = "relevance"  # what a judge made positives, where it may
+VECTORS = "vectors"  # the working folder of matrices made from given vectors
 MOMENTS = "moment_retrieval"  # the task whose documents are spans of one file
 
 
@@ -49,15 +53,16 @@ MOMENTS = "moment_retrieval"  # the task whose documents are spans of one file
 class MineOptions:
     """What a run of mining is told beside the config.
 
-    model_fingerprint: of the embedder that the workers load; reranker_fingerprint: of the reranker, where the
-    config names one. assets: the seed pool's rows with
-    `labels.ASSET_COLUMNS`, where there is a pool. media_root: replaces the manifests'.
+    model_fingerprint: of the embedder that the workers load, or of `vectors`. assets: the seed pool's rows
+    with `labels.ASSET_COLUMNS`, where there is a pool. media_root: replaces the manifests'. vectors: of one
+    task or data set; no embedder is loaded then. reranker_fingerprint: of the reranker, where the config names one.
     """
 
     model_fingerprint: str
     assets: pa.Table | None = None
     media_root: str | None = None
     overwrite: bool = False
+    vectors: GivenVectors | None = None
     reranker_fingerprint: str | None = None
 
 
@@ -83,10 +88,34 @@ def mine_negatives(
     """
     job = _Job(out, config, run, progress, options, _assets(options.assets))
     names = choose_tasks(out, list(tasks))
+    if options.vectors is not None and len(names) > 1:
+        raise UsageError(
+            f"--embeddings holds the vectors of one task, and there are {', '.join(names)}; name one: --task"
+        )
+    theirs = [name for name in names if mined_from(out / "mined" / name) is not None]
+    if theirs and not options.overwrite:
+        raise UsageError(
+            f"{out / 'mined' / theirs[0]} is the result of {mined_from(out / 'mined' / theirs[0])}; "
+            "mine that under another --name, or add --overwrite to replace it"
+        )
     clear_leftovers(out / ".work")
+    subjects = [Subject(name, out / "synth" / name) for name in names]
     if len(names) > 1:
-        _embed_together(names, job)
-    return [_mine_task(name, job) for name in names]
+        _embed_together(subjects, job)
+    return [_mine_task(subject, job) for subject in subjects]
+
+
+def mine_data_set(
+    out: Path, data_set: DataSet, config: Config, run: Runner, progress: Progress, options: MineOptions
+) -> MinedTask:
+    """Mine a data set from elsewhere into `<out>/mined/<its name>`, without a seed pool.
+
+    Every query of it, and every row that might have been one, ends in `train` or `rejected`. Raises
+    UsageError for what is no data set, DataError for a file that cannot be read.
+    """
+    clear_leftovers(out / ".work")
+    subject = subject_of(out, data_set, progress, options.overwrite)
+    return _mine_task(subject, _Job(out, config, run, progress, options, _assets(None)))
 
 
 @dataclass(frozen=True)
@@ -105,18 +134,26 @@ class _Job:
         """A hash of what the guards know of the media; costly on a large pool, so made once."""
         return _hash(self.assets)
 
-    def task(self, name: str) -> Task:
-        """The data set of a task."""
-        return read_task(self.out / "synth" / name, self.options.media_root)
+    def task(self, subject: Subject) -> Task:
+        """The data set of a subject."""
+        task = read_task(subject.folder, self.options.media_root)
+        return replace(task, corpus=_serving_all(task.corpus)) if subject.whole_corpus else task
 
-    def key(self, task: Task) -> str:
+    @property
+    def score_map(self) -> Calibration:
+        """From cosines to scores: those of given vectors are raw, unless a calibration is set."""
+        embedder = self.config.embedder
+        return embedder.score_map if self.options.vectors is None else embedder.calibration or Calibration()
+
+    def key(self, task: Task, subject: Subject) -> str:
         """Names what a task is mined from."""
         settings = self.config.model_dump(mode="json", include={"seed", "frames", "mine", "embedder", "reranker"})
         # Also where the config names none, so that a change of the known calibrations mines again.
-        settings["score_map"] = self.config.embedder.score_map.model_dump(mode="json")
+        settings["score_map"] = self.score_map.model_dump(mode="json")
         model = self.options.model_fingerprint
-        reranker = self.options.reranker_fingerprint
-        return fingerprint(task=task.fingerprint, config=settings, model=model, reranker=reranker, assets=self.pool)
+        parts = {"task": task.fingerprint, "config": settings, "model": model, "assets": self.pool}
+        optional = {"whole_corpus": subject.whole_corpus, "reranker": self.options.reranker_fingerprint}
+        return fingerprint(**parts, **{name: value for name, value in optional.items() if value})
 
     def source(self, media_root: str | None) -> EmbedSource:
         """Where media and frames are read."""
@@ -125,32 +162,36 @@ class _Job:
 
     def embed(self, contents: pa.Table, media_root: str | None) -> Embedded:
         """The vectors of what `_contents` gave."""
-        source = self.source(media_root)
-        hashes = labels.file_hashes(contents, self.assets).to_pylist()
-        return embed(contents, hashes, source, ModelRef("embedder", self.config.embedder), self.run, self.progress)
+        source, model = self.source(media_root), ModelRef("embedder", self.config.embedder)
+        return embed(contents, labels.file_hashes(contents, self.assets), source, model, self.run, self.progress)
 
 
-def _embed_together(names: Sequence[str], job: _Job) -> None:
+def _embed_together(subjects: Sequence[Subject], job: _Job) -> None:
     """Fill the embedding cache for all tasks in one pass: workers start and load the model once."""
     asked: dict[str | None, list[pa.Table]] = {}
-    for name in names:
-        task = job.task(name)
-        if job.options.overwrite or not finished(job.out / "mined" / name, DATASETS, job.key(task)):
+    for subject in subjects:
+        task = job.task(subject)
+        if job.options.overwrite or not finished(job.out / "mined" / subject.name, DATASETS, job.key(task, subject)):
             asked.setdefault(task.media_root, []).append(_contents(task, job.assets))
     for root, tables in asked.items():
         job.embed(pa.concat_tables(tables).combine_chunks(), root)
 
 
-def _mine_task(name: str, job: _Job) -> MinedTask:
-    began = time.perf_counter()
-    task, config, options = job.task(name), job.config, job.options
+def _mine_task(subject: Subject, job: _Job) -> MinedTask:
+    began, name = time.perf_counter(), subject.name
+    task, config, options = job.task(subject), job.config, job.options
     folder, work = job.out / "mined" / name, job.out / ".work"
-    key = job.key(task)
+    key = job.key(task, subject)
     if not options.overwrite and (done := finished(folder, DATASETS, key)):
         return _result(folder, done.summary, reused=True)
 
     queries, corpus = _embed(task, job)
-    documents = _documents(task, corpus, job.assets, config)
+    unhashed: dict[str, int] = {}
+    fingerprints = labels.fingerprints(task.corpus, job.assets)
+    if subject.elsewhere and config.mine.guards.near_duplicate:
+        seen = looks(task.corpus, job.source(task.media_root), job.run, job.progress)
+        fingerprints, unhashed = seen.fingerprints, seen.unknown
+    documents = _documents(task, corpus, fingerprints, job.assets, config)
     marks, scorer = _marks(task, documents, config), _scorer(task, job)
     judge = judging.judge_of(task, scorer, config.mine.judge)
     mined = settled(_parts(task, documents, queries, corpus, marks, job), config.mine, marks, judge)
@@ -161,7 +202,7 @@ def _mine_task(name: str, job: _Job) -> MinedTask:
         asked += mined.asked
     rows, tally = Rows.of(task, documents.group, job.assets), Tally(task)
     lost = np.flatnonzero(~queries.readable)
-    train, rejected = [], [rows.unreadable(lost, queries.reject[lost])]
+    train, rejected = [], [rows.unreadable(lost, queries.reject[lost]), subject.rejected()]
     for part in mined.parts if scorer is None else with_logits(mined.parts, scorer):
         train.append(rows.train(part))
         rejected.append(rows.rejected(part, config.mine))
@@ -179,20 +220,26 @@ def _mine_task(name: str, job: _Job) -> MinedTask:
     summary = {
         **tally.summary(config.mine, kept, dropped),
         **groups.described(documents.group),
+        "queries": len(kept) + len(dropped),
         "documents": len(task.corpus),
         "judged": asked,
         "promoted": len(promoted),
+        **subject.described(unhashed),
         "unreadable_documents": dict(Counter(r["reason"] for r in corpus.reject if r is not None)),
         "model_fingerprint": options.model_fingerprint,
         "fingerprint": key,
         "seconds": round(time.perf_counter() - began, 3),
     }
     write_json(folder / "summary.json", summary)
+    shutil.rmtree(work / VECTORS, ignore_errors=True)
     return _result(folder, summary, reused=False)
 
 
 def _embed(task: Task, job: _Job) -> tuple[Embedded, Embedded]:
     """Vectors of all queries and of all documents of a task."""
+    given, work = job.options.vectors, job.out / ".work" / VECTORS
+    if given is not None:
+        return given.of(task.queries.column("query_id"), task.corpus.column("doc_id"), work)
     both = job.embed(_contents(task, job.assets), task.media_root)
     n = len(task.queries)
     halves = (slice(None, n), slice(n, None))
@@ -218,7 +265,7 @@ def _parts(
     task: Task, documents: Documents, queries: Embedded, corpus: Embedded, marks: Marks, job: _Job
 ) -> list[Part]:
     """Every sub-dataset, mined by itself."""
-    settings, score_map, parts = job.config.mine, job.config.embedder.score_map, []
+    settings, score_map, parts = job.config.mine, job.score_map, []
     guards = _guards(task, documents, queries, job.config)
     stage = f"mine {task.name}"
     job.progress.begin([stage], len(task.queries))
@@ -246,9 +293,8 @@ def _scorer(task: Task, job: _Job) -> PairScorer | None:
     return PairScorer(contents, hashes, len(task.queries), source, ref, job.run, job.progress)
 
 
-def _documents(task: Task, corpus: Embedded, assets: pa.Table, config: Config) -> Documents:
+def _documents(task: Task, corpus: Embedded, fingerprints: Ragged, assets: pa.Table, config: Config) -> Documents:
     content, limits = labels.content_labels(task.corpus), config.mine.guards
-    fingerprints = labels.fingerprints(task.corpus, assets)
     group = groups.near_duplicate_groups(content, corpus.vectors, corpus.readable, fingerprints, limits)
     source = labels.source_labels(task.corpus, labels.file_hashes(task.corpus, assets))
     nouns = labels.nouns(task.corpus) if limits.related_label else None
@@ -284,6 +330,13 @@ def _taken(vectors: Vectors, rows: Ints) -> Vectors:
     if len(rows) and rows[-1] - rows[0] + 1 == len(rows):
         return vectors[rows[0] : rows[-1] + 1]
     return vectors[rows]
+
+
+def _serving_all(corpus: pa.Table) -> pa.Table:
+    """The corpus as one that every sub-dataset searches."""
+    for name in SUB_DATASET:
+        corpus = corpus.set_column(corpus.column_names.index(name), name, pa.nulls(len(corpus), pa.string()))
+    return corpus
 
 
 def _equals(column: pa.ChunkedArray, wanted: str | None) -> Bools:

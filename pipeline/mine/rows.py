@@ -105,7 +105,7 @@ class Rows:
                 _logits(judged),
                 self._sources(judged, query_rows),
                 self.groups.take(documents),
-                self.documents.take(documents),
+                self.documents.take(documents).cast(CONTENT),
             ],
             fields=list(JUDGED),
         )
@@ -135,7 +135,8 @@ def in_query_order(tables: list[pa.Table], queries: pa.Table, schema: pa.Schema)
 
 
 def _contents(table: pa.Table) -> pa.StructArray:
-    return pa.StructArray.from_arrays([table.column(f.name).combine_chunks() for f in CONTENT], fields=list(CONTENT))
+    names = [f.name for f in CONTENT]
+    return pa.StructArray.from_arrays([table.column(n).combine_chunks() for n in names], names)
 
 
 def _looked_up(values: dict[str, str], column: pa.ChunkedArray) -> pa.Array:

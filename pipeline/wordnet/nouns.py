@@ -61,15 +61,17 @@ class _Nouns:
     hypernyms: Ints
 
 
-def related(texts: pa.Array) -> Related:
+def related(texts: pa.Array, among: NDArray[np.bool_] | None = None) -> Related:
     """The nouns among `texts` (string [N], null for no text) and their relations.
+
+    among: bool [N], the texts that are looked at; None for all.
 
     Case, outer punctuation, a leading article and a plural ending do not matter. A compound that
     WordNet lacks is a kind of what its last words name: "smooth newt" of "newt".
     """
     noun = np.full(len(texts), -1, np.int64)
     short = pc.fill_null(pc.less_equal(pc.utf8_length(texts), MAX_CHARS), False).to_numpy(zero_copy_only=False)
-    rows = np.flatnonzero(short)
+    rows = np.flatnonzero(short if among is None else short & among)
     if len(rows) == 0:
         return Related(noun, 0, np.zeros(0, np.int64))
     table = _nouns()

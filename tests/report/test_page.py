@@ -328,7 +328,7 @@ def test_rejected_queries_of_a_foreign_data_set_are_counted(run: Run) -> None:
     run.write("mined/image_qa/rejected", lost, schemas.MINE_REJECTED)
     _, page = built(run)
     assert "no_positive_in_top_k" in page.text
-    assert "not in this folder's synth" in page.text
+    assert "not among the queries of the data set" in page.text
 
 
 def test_a_rejected_query_stands_in_its_sub_dataset(run: Run) -> None:
