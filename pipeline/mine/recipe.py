@@ -7,7 +7,7 @@ import json
 import shutil
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -21,32 +21,24 @@ from pipeline.atomic import clear_leftovers
 from pipeline.config import Calibration, Config
 from pipeline.errors import DataError, UsageError
 from pipeline.media.places import root_of
-from pipeline.mine import groups, judging, labels
+from pipeline.mine import groups, labels
 from pipeline.mine.data_set import DataSet, Subject, mined_from, subject_of
 from pipeline.mine.embed import CONTENT, READS, Embedded, EmbedSource, embed
 from pipeline.mine.given_vectors import GivenVectors
-from pipeline.mine.guards import Documents, Guards, Queries
 from pipeline.mine.inputs import Task, choose_tasks, read_task
-from pipeline.mine.keys import Marks
 from pipeline.mine.looks import looks
-from pipeline.mine.mine_vectors import SubDataset, mine_vectors
-from pipeline.mine.ragged import Bools, Ints, Ragged
-from pipeline.mine.refine import KEPT
-from pipeline.mine.rerank import PairScorer, with_logits
+from pipeline.mine.parts import SUB_DATASET, How, documents_of, mine_parts
+from pipeline.mine.rerank import PairScorer
 from pipeline.mine.rows import Rows, in_query_order
-from pipeline.mine.settle import Part, settled
 from pipeline.mine.summary import Tally
-from pipeline.models.protocols import Vectors
 from pipeline.schemas import ASSETS, MINE_REJECTED, RELEVANCE, TRAIN
 from pipeline.stage import Counts, ModelRef, Progress, Runner
 from pipeline.store.fingerprint import fingerprint
 from pipeline.store.shards import Manifest, finished, write_dataset, write_json
 
 DATASETS = ("train", "rejected")  # what a finished run always has
-SUB_DATASET = ("task_type", "language")
 PROMOTED = "relevance"  # what a judge made positives, where it may
 VECTORS = "vectors"  # the working folder of matrices made from given vectors
-MOMENTS = "moment_retrieval"  # the task whose documents are spans of one file
 
 
 @dataclass(frozen=True)
@@ -191,19 +183,14 @@ def _mine_task(subject: Subject, job: _Job) -> MinedTask:
     if subject.elsewhere and config.mine.guards.near_duplicate:
         seen = looks(task.corpus, job.source(task.media_root), job.run, job.progress)
         fingerprints, unhashed = seen.fingerprints, seen.unknown
-    documents = _documents(task, corpus, fingerprints, job.assets, config)
-    marks, scorer = _marks(task, documents, config), _scorer(task, job)
-    judge = judging.judge_of(task, scorer, config.mine.judge)
-    mined = settled(_parts(task, documents, queries, corpus, marks, job), config.mine, marks, judge)
-    promoted, asked = RELEVANCE.empty_table(), mined.asked
-    if config.mine.judge.promote:
-        promoted, task = judging.promoted(task, mined), judging.with_promoted(task, mined)
-        mined = settled(_parts(task, documents, queries, corpus, marks, job), config.mine, marks, judge)
-        asked += mined.asked
+    documents = documents_of(task, corpus, fingerprints, job.assets, config.mine.guards)
+    scorer, how = _scorer(task, job), How(config, job.score_map, job.run, job.progress)
+    mined = mine_parts(task, documents, queries, corpus, scorer, how)
+    task = mined.task
     rows, tally = Rows.of(task, documents.group, job.assets), Tally(task)
     lost = np.flatnonzero(~queries.readable)
     train, rejected = [], [rows.unreadable(lost, queries.reject[lost]), subject.rejected()]
-    for part in mined.parts if scorer is None else with_logits(mined.parts, scorer):
+    for part in mined.parts:
         train.append(rows.train(part))
         rejected.append(rows.rejected(part, config.mine))
         tally.add(part, config.mine.negatives)
@@ -212,7 +199,7 @@ def _mine_task(subject: Subject, job: _Job) -> MinedTask:
     dropped = in_query_order(rejected, task.queries, MINE_REJECTED)
     manifest = partial(Manifest, fingerprint=key, config=config.model_dump(mode="json"), media_root=task.media_root)
     if config.mine.judge.promote:
-        write_dataset(folder / PROMOTED, promoted, RELEVANCE, manifest(rows=len(promoted)), work)
+        write_dataset(folder / PROMOTED, mined.promoted, RELEVANCE, manifest(rows=len(mined.promoted)), work)
     elif (folder / PROMOTED).exists():
         shutil.rmtree(folder / PROMOTED)
     write_dataset(folder / "rejected", dropped, MINE_REJECTED, manifest(rows=len(dropped)), work)
@@ -222,8 +209,8 @@ def _mine_task(subject: Subject, job: _Job) -> MinedTask:
         **groups.described(documents.group),
         "queries": len(kept) + len(dropped),
         "documents": len(task.corpus),
-        "judged": asked,
-        "promoted": len(promoted),
+        "judged": mined.asked,
+        "promoted": len(mined.promoted),
         **subject.described(unhashed),
         "unreadable_documents": dict(Counter(r["reason"] for r in corpus.reject if r is not None)),
         "model_fingerprint": options.model_fingerprint,
@@ -261,26 +248,6 @@ def _contents(task: Task, assets: pa.Table) -> pa.Table:
     return contents.set_column(contents.column_names.index("asset_id"), "asset_id", ids)
 
 
-def _parts(
-    task: Task, documents: Documents, queries: Embedded, corpus: Embedded, marks: Marks, job: _Job
-) -> list[Part]:
-    """Every sub-dataset, mined by itself."""
-    settings, score_map, parts = job.config.mine, job.score_map, []
-    guards = _guards(task, documents, queries, job.config)
-    stage = f"mine {task.name}"
-    job.progress.begin([stage], len(task.queries))
-    try:
-        for task_type, language, data in _sub_datasets(task, queries, corpus):
-            started = time.perf_counter()
-            mined = mine_vectors(data, task.judgements, guards, settings, score_map, job.run, marks)
-            parts.append(Part(task_type, language, data.query_rows, data.document_rows, mined))
-            n, lost = len(data.query_rows), int((mined.refined.verdicts != KEPT).sum())
-            job.progress.advance(stage, n, n, lost, time.perf_counter() - started)
-    finally:
-        job.progress.end()
-    return parts
-
-
 def _scorer(task: Task, job: _Job) -> PairScorer | None:
     """Who gives logits, where a reranker is configured."""
     model, known = job.config.reranker, job.options.reranker_fingerprint
@@ -293,55 +260,11 @@ def _scorer(task: Task, job: _Job) -> PairScorer | None:
     return PairScorer(contents, hashes, len(task.queries), source, ref, job.run, job.progress)
 
 
-def _documents(task: Task, corpus: Embedded, fingerprints: Ragged, assets: pa.Table, config: Config) -> Documents:
-    content, limits = labels.content_labels(task.corpus), config.mine.guards
-    group = groups.near_duplicate_groups(content, corpus.vectors, corpus.readable, fingerprints, limits)
-    source = labels.source_labels(task.corpus, labels.file_hashes(task.corpus, assets))
-    nouns = labels.nouns(task.corpus) if limits.related_label else None
-    return Documents(content, group, source, *labels.spans(task.corpus), nouns)
-
-
-def _guards(task: Task, documents: Documents, queries: Embedded, config: Config) -> Guards:
-    limits, known = config.mine.guards, task.judgements
-    same = labels.content_labels(task.queries)
-    asked = Queries(same, groups.similar_queries(same, queries.vectors, queries.readable, limits))
-    return Guards(asked, known.positives, documents, task.name == MOMENTS, limits, known.undecided)
-
-
-def _marks(task: Task, documents: Documents, config: Config) -> Marks:
-    ids = [t.column(c).combine_chunks() for t, c in ((task.queries, "query_id"), (task.corpus, "doc_id"))]
-    return Marks.of(ids[0], ids[1], documents.group, config.seed)
-
-
-def _sub_datasets(task: Task, queries: Embedded, corpus: Embedded) -> Iterator[tuple[str, str | None, SubDataset]]:
-    """Task type x language, in order; documents without a task type or language serve all."""
-    kinds = set(zip(*(task.queries.column(c).to_pylist() for c in SUB_DATASET), strict=True))
-    for kind in sorted(kinds, key=lambda k: (k[0], k[1] or "")):
-        asks, serves = queries.readable.copy(), corpus.readable.copy()
-        for column, wanted in zip(SUB_DATASET, kind, strict=True):
-            asks &= _equals(task.queries.column(column), wanted)
-            serves &= _equals(task.corpus.column(column), wanted) | _equals(task.corpus.column(column), None)
-        rows, documents = np.flatnonzero(asks), np.flatnonzero(serves)
-        yield *kind, SubDataset(_taken(queries.vectors, rows), _taken(corpus.vectors, documents), rows, documents)
-
-
-def _taken(vectors: Vectors, rows: Ints) -> Vectors:
-    """The vectors of some rows (rising); of neighbours without a copy."""
-    if len(rows) and rows[-1] - rows[0] + 1 == len(rows):
-        return vectors[rows[0] : rows[-1] + 1]
-    return vectors[rows]
-
-
 def _serving_all(corpus: pa.Table) -> pa.Table:
     """The corpus as one that every sub-dataset searches."""
     for name in SUB_DATASET:
         corpus = corpus.set_column(corpus.column_names.index(name), name, pa.nulls(len(corpus), pa.string()))
     return corpus
-
-
-def _equals(column: pa.ChunkedArray, wanted: str | None) -> Bools:
-    mask = pc.is_null(column) if wanted is None else pc.fill_null(pc.equal(column, wanted), False)
-    return np.asarray(mask.to_numpy())
 
 
 def _assets(assets: pa.Table | None) -> pa.Table:
