@@ -62,13 +62,14 @@ def mine_parts(
     marks = Marks.of(ids[0], ids[1], documents.group, how.config.seed)
     judge = judging.judge_of(task, scorer, settings.judge)
     mined = settled(_proposed(task, documents, queries, corpus, marks, how), settings, marks, judge)
-    asked = mined.asked
-    if settings.judge.promote:
+    asked = [mined.asked]
+    if settings.judge.promote and len(mined.relevant[0]):
         promoted, task = judging.promoted(task, mined), judging.with_promoted(task, mined)
         mined = settled(_proposed(task, documents, queries, corpus, marks, how), settings, marks, judge)
-        asked += mined.asked
+        asked.append(mined.asked)
     parts = mined.parts if scorer is None else with_logits(mined.parts, scorer)
-    return MinedParts(task, parts, promoted, asked)
+    pairs = np.concatenate([query * len(task.corpus) + document for query, document in asked])
+    return MinedParts(task, parts, promoted, len(np.unique(pairs)))
 
 
 def documents_of(

@@ -99,12 +99,12 @@ class Judge:
 
 @dataclass(frozen=True)
 class Settled:
-    """What the whole task decided: its parts, and pairs (query rows, documents) that the judge found relevant, of
-    how many it was asked about."""
+    """What the whole task decided: its parts, and of pairs (query rows, documents) those that the judge was asked
+    about and those that it found relevant."""
 
     parts: list[Part]
+    asked: tuple[Ints, Ints]
     relevant: tuple[Ints, Ints]
-    asked: int
 
 
 def settled(parts: Sequence[Part], settings: MineSettings, marks: Marks, judge: Judge | None = None) -> Settled:
@@ -118,7 +118,7 @@ def settled(parts: Sequence[Part], settings: MineSettings, marks: Marks, judge: 
     if found and settings.max_queries_per_type is not None:
         found = _within_quota(found, settings.max_queries_per_type, marks)
     if not found or Picking.of(settings).proposed is None:
-        return Settled(found, (none, none), 0)
+        return Settled(found, (none, none), (none, none))
     refined = [p.mined.refined for p in found]
     lists = stacked([r.negatives for r in refined])
     rows = np.concatenate([p.query_rows for p in found])
@@ -132,7 +132,8 @@ def settled(parts: Sequence[Part], settings: MineSettings, marks: Marks, judge: 
         negatives, hits = r.negatives.where(stays).hardest_first(), r.hits.copy()
         hits[JUDGED] += lost.sum()
         final.append(part.with_refined(replace(r, negatives=negatives, hits=hits)))
-    return Settled(final, (rows[lists.rows[relevant]], lists.documents[relevant]), int(asked.sum()))
+    pairs = [(rows[lists.rows[mask]], lists.documents[mask]) for mask in (asked, relevant)]
+    return Settled(final, pairs[0], pairs[1])
 
 
 def _judged(
