@@ -442,9 +442,9 @@ class JudgeSettings(Settings):
     """A reranker's second opinion on the candidates that the scores leave in doubt."""
 
     on: bool = False
-    """Ask it; needs a reranker."""
+    """Asks the reranker, which must be configured."""
     band: float = Field(0.05, ge=0, le=2)
-    """Asked about a negative that scores more than this below the mean positive: never."""
+    """It is asked about negatives that score at most this much less than the mean positive, or more than it."""
     logit: float = 0.0
     """A document with a higher raw logit is relevant; 0 is a probability of one half."""
     promote: bool = False

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pipeline.mine.ragged import Ints
 
 Keys = NDArray[np.uint64]
+AT_ONCE = 65_536  # ids whose bytes are looked at together: bounds memory
 _BASE = np.uint64(0x9E37_79B9_7F4A_7C15)  # odd, so that powers of it are a permutation modulo 2^64
 _SALT = {"query": np.uint64(0x5851_F42D_4C95_7F2D), "document": np.uint64(0x1405_7B7E_F767_814F)}
 
@@ -35,20 +36,21 @@ def keys_of(ids: pa.Array, salt: np.uint64) -> Keys:
 
     ids: string or large_string without nulls. Good for drawing, not against somebody who forges ids.
     """
-    if len(ids) == 0:
-        return np.zeros(0, np.uint64)
+    blocks = [_polynomials(ids.slice(start, AT_ONCE)) for start in range(0, len(ids), AT_ONCE)]
+    return mixed(np.concatenate([np.zeros(0, np.uint64), *blocks]) ^ salt)
+
+
+def _polynomials(ids: pa.Array) -> Keys:
     strings = ids.cast(pa.large_string())
     _, offset_buffer, data = strings.buffers()
     offsets = np.frombuffer(offset_buffer, np.int64)[strings.offset : strings.offset + len(strings) + 1]
     text = np.frombuffer(data or b"", np.uint8)[offsets[0] : offsets[-1]]
     starts, lengths = offsets[:-1] - offsets[0], np.diff(offsets)
     powers = np.cumprod(np.full(max(1, int(lengths.max())), _BASE))
-    place = np.arange(len(text), dtype=np.int64) - np.repeat(starts, lengths)
+    terms = (text.astype(np.uint64) + np.uint64(1)) * powers[np.arange(len(text)) - np.repeat(starts, lengths)]
     # Sums of a string are differences of running sums; uint64 wraps, as the modulus wants.
-    running = np.concatenate(
-        [np.zeros(1, np.uint64), np.cumsum((text.astype(np.uint64) + np.uint64(1)) * powers[place])]
-    )
-    return mixed((running[starts + lengths] - running[starts]) ^ salt)
+    running = np.concatenate([np.zeros(1, np.uint64), np.cumsum(terms)])
+    return np.asarray(running[starts + lengths] - running[starts])
 
 
 def mixed(numbers: Keys) -> Keys:

@@ -5,7 +5,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.mine.keys import Marks, draws, keys_of, mixed
+from pipeline.mine.keys import AT_ONCE, Marks, draws, keys_of, mixed
 
 IDS = st.lists(st.text(max_size=12), min_size=1, max_size=8, unique=True)
 MASK = 2**64 - 1
@@ -55,6 +55,12 @@ def test_draws_are_even() -> None:
     counts = np.bincount(drawn.astype(np.int64).ravel(), minlength=10)
     assert counts.min() > 9_600
     assert counts.max() < 10_400  # 10,000 each, standard deviation 95
+
+
+def test_many_ids_have_the_keys_of_a_few() -> None:
+    ids = pa.array([f"doc-{i}" for i in range(AT_ONCE + 5)])
+    some = keys_of(ids.slice(AT_ONCE - 3, 6), np.uint64(1))
+    assert keys_of(ids, np.uint64(1))[AT_ONCE - 3 : AT_ONCE + 3].tolist() == some.tolist()
 
 
 def test_no_ids_have_no_keys() -> None:
