@@ -227,6 +227,7 @@ def test_counts_of_all_summaries_are_those_of_the_rows(out: Path) -> None:
         train = read_dataset(out / f"mined/{task}/train").to_pylist()
         assert (mined["queries"], mined["kept"]) == (made["queries"], len(train))
         assert mined["negatives"] == sum(len(r["negatives"]) for r in train)
+        assert mined["fewer_negatives"] == sum(len(r["negatives"]) < mined["max_negatives"] for r in train)
         assert sum(s["queries"] for s in mined["sub_datasets"]) == mined["queries"]
         assert mined["documents"] == made["documents"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated, cast, get_args
 
 import pyarrow as pa
 import typer
@@ -21,7 +21,7 @@ from pipeline.cli.options import (
     SetOption,
 )
 from pipeline.cli.progress import progress_for_here
-from pipeline.config import Config
+from pipeline.config import Fill, ModelSettings, RuleName, Strategy
 from pipeline.errors import UsageError
 from pipeline.mine.data_set import DEFAULT_INSTRUCTION, DataSet
 from pipeline.mine.datasets.fields import PAIR_NAMES
@@ -30,11 +30,12 @@ from pipeline.mine.given_vectors import GivenVectors
 from pipeline.mine.labels import ASSET_COLUMNS
 from pipeline.mine.recipe import MinedTask, MineOptions, mine_data_set, mine_negatives
 from pipeline.models.load import load
-from pipeline.models.protocols import Embedder
+from pipeline.models.protocols import Embedder, Reranker
 from pipeline.report.page import build_report
 from pipeline.stage import ModelRef
 from pipeline.store.shards import read_dataset, read_manifest
 
+RULES = "Which documents become negatives (docs/mining.md)"
 OWN = "Data and vectors of your own"
 
 
@@ -60,6 +61,73 @@ def main(
     ] = None,
     top_k: Annotated[int | None, typer.Option("--top-k", help="Documents recalled a query.")] = None,
     negatives: Annotated[int | None, typer.Option("--negatives", help="Hard negatives kept a query, at most.")] = None,
+    rule: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--rule",
+            metavar="|".join(get_args(RuleName)),
+            help="What stands between a negative and the positives: paper reads --margin, the others their own number. "
+            "Repeatable: every one must admit it. [default: paper]",
+            rich_help_panel=RULES,
+        ),
+    ] = None,
+    absolute_margin: Annotated[
+        float | None,
+        typer.Option("--absolute-margin", help="A negative scores this much less, 0..2.", rich_help_panel=RULES),
+    ] = None,
+    relative_margin: Annotated[
+        float | None,
+        typer.Option("--relative-margin", help="A negative scores this share less, 0..1.", rich_help_panel=RULES),
+    ] = None,
+    percent: Annotated[
+        float | None,
+        typer.Option("--percent", help="A negative scores at most this share of it, 0..1.", rich_help_panel=RULES),
+    ] = None,
+    skip_ranks: Annotated[
+        int | None,
+        typer.Option("--skip-ranks", help="The first so many recalled are no negatives.", rich_help_panel=RULES),
+    ] = None,
+    max_score: Annotated[
+        float | None, typer.Option("--max-score", help="No negative scores more, -1..1.", rich_help_panel=RULES)
+    ] = None,
+    min_score: Annotated[
+        float | None, typer.Option("--min-score", help="No negative scores less, -1..1.", rich_help_panel=RULES)
+    ] = None,
+    strategy: Annotated[
+        Strategy | None,
+        typer.Option(
+            "--strategy",
+            help="Which of those admitted are kept: the hardest, a random sample, or one of each band of scores in "
+            "turn. [default: top]",
+            rich_help_panel=RULES,
+        ),
+    ] = None,
+    max_uses: Annotated[
+        int | None,
+        typer.Option("--max-uses", help="A document is a negative at most so often in a task.", rich_help_panel=RULES),
+    ] = None,
+    fill: Annotated[
+        Fill | None,
+        typer.Option(
+            "--fill",
+            help="Whether a query with too few negatives gets random ones, named so. [default: none]",
+            rich_help_panel=RULES,
+        ),
+    ] = None,
+    judge: Annotated[
+        bool | None,
+        typer.Option(
+            "--judge/--no-judge",
+            help="Ask the reranker about negatives that score near the positives, and drop what it finds relevant.",
+            rich_help_panel=RULES,
+        ),
+    ] = None,
+    promote: Annotated[
+        bool | None,
+        typer.Option(
+            "--promote/--no-promote", help="What the judge finds relevant becomes a positive.", rich_help_panel=RULES
+        ),
+    ] = None,
     dim: Annotated[
         int | None, typer.Option("--dim", help="Keep the first values of each vector (models trained with MRL).")
     ] = None,
@@ -148,16 +216,34 @@ def main(
         return
     if embeddings is not None and dim is not None:
         raise UsageError("--dim cuts vectors of a model; cut those of --embeddings yourself, and scale to length 1")
-    given = {"t_pos": t_pos, "margin": margin, "top_k": top_k, "negatives": negatives}
+    given = {
+        "t_pos": t_pos,
+        "margin": margin,
+        "top_k": top_k,
+        "negatives": negatives,
+        "rule": None if rule is None else f"[{', '.join(rule)}]",
+        "absolute_margin": absolute_margin,
+        "relative_margin": relative_margin,
+        "percent_of_positive": percent,
+        "skip_ranks": skip_ranks,
+        "max_score": max_score,
+        "min_score": min_score,
+        "strategy": strategy,
+        "max_uses": max_uses,
+        "fill": fill,
+        "judge.on": judge,
+        "judge.promote": promote,
+    }
     extra = [f"mine.{key}={value}" for key, value in given.items() if value is not None]
     extra += [] if dim is None else [f"embedder.dim={dim}"]
     wanted = settings(config, [*(assignments or []), *extra], runner)
     data_set = _data_set(dataset, task, name, instruction, split, column, corpus_scope, in_batch, media_root)
     vectors = None if embeddings is None else GivenVectors(embeddings)
     options = MineOptions(
-        model_fingerprint=_embedder_fingerprint(wanted) if vectors is None else vectors.fingerprint,
+        model_fingerprint=_fingerprint("embedder", wanted.embedder) if vectors is None else vectors.fingerprint,
         vectors=vectors,
         assets=None if data_set else _pool(out),
+        reranker_fingerprint=None if wanted.reranker is None else _fingerprint("reranker", wanted.reranker),
         media_root=media_root_of(media_root),
         overwrite=overwrite,
     )
@@ -216,9 +302,8 @@ def _columns(told: list[str]) -> dict[str, str]:
     return pairs
 
 
-def _embedder_fingerprint(config: Config) -> str:
-    embedder = cast("Embedder", load(ModelRef("embedder", config.embedder)))
-    return embedder.fingerprint
+def _fingerprint(kind: str, model: ModelSettings) -> str:
+    return cast("Embedder | Reranker", load(ModelRef(kind, model))).fingerprint
 
 
 def _pool(out: Path) -> pa.Table | None:

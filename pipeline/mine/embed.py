@@ -81,7 +81,7 @@ def embed_contents(table: pa.Table, source: EmbedSource, embedder: Embedder) -> 
     verdicts: list[tuple[str, str] | None] = []
     for row in rows:
         try:
-            items.append(_item(row, source))
+            items.append(item_of(row, source))
             verdicts.append(None)
         except MediaError as error:
             items.append(None)
@@ -96,7 +96,8 @@ def embed_contents(table: pa.Table, source: EmbedSource, embedder: Embedder) -> 
     return pa.table({"vector": pa.array(vectors, ADDS.field("vector").type), "reject": rejects(NAME, verdicts)})
 
 
-def _item(row: dict[str, Any], source: EmbedSource) -> Item:
+def item_of(row: dict[str, Any], source: EmbedSource) -> Item:
+    """What a model reads of a content. Raises MediaError when its medium cannot be read."""
     uri = row["image"] or row["video"]
     if uri is None:
         return Item(text=_text(row))

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pipeline.mine.groups import Forest, same_label
 from pipeline.mine.ragged import Ints, Ragged, spread
 from pipeline.text import normalised
+from pipeline.wordnet.nouns import Related, related
 
 # What mining reads of the seed pool; the last three travel to the training rows.
 ASSET_COLUMNS = ("asset_id", "uri", "start_s", "end_s", "sha256", "fingerprints", "licence", "author", "origin")
@@ -55,6 +56,16 @@ def file_hashes(table: pa.Table, assets: pa.Table) -> pa.Array:
     uri = pc.coalesce(table.column("image"), table.column("video"))
     at = pc.index_in(uri, assets.column("uri").combine_chunks(), skip_nulls=True)
     return _flat(assets.column("sha256")).take(_flat(at))
+
+
+def nouns(table: pa.Table) -> Related | None:
+    """The documents that are English nouns, by WordNet, and how those are related; None without any.
+
+    A document without a language counts as English.
+    """
+    english = pc.fill_null(pc.equal(table.column("language"), "en"), True).to_numpy()
+    found = related(_flat(table.column("text")), np.asarray(english) & ~_is_media(table))
+    return found if found.count else None
 
 
 def whole_assets(table: pa.Table, assets: pa.Table) -> Ints:

@@ -7,7 +7,7 @@ import json
 import shutil
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -25,23 +25,20 @@ from pipeline.mine import groups, labels
 from pipeline.mine.data_set import DataSet, Subject, mined_from, subject_of
 from pipeline.mine.embed import CONTENT, READS, Embedded, EmbedSource, embed
 from pipeline.mine.given_vectors import GivenVectors
-from pipeline.mine.guards import Documents, Guards
 from pipeline.mine.inputs import Task, choose_tasks, read_task
 from pipeline.mine.looks import looks
-from pipeline.mine.mine_vectors import SubDataset, mine_vectors
-from pipeline.mine.ragged import Bools, Ints, Ragged
+from pipeline.mine.parts import SUB_DATASET, How, documents_of, mine_parts
+from pipeline.mine.rerank import PairScorer
 from pipeline.mine.rows import Rows, in_query_order
 from pipeline.mine.summary import Tally
-from pipeline.models.protocols import Vectors
-from pipeline.schemas import ASSETS, MINE_REJECTED, TRAIN
+from pipeline.schemas import ASSETS, MINE_REJECTED, RELEVANCE, TRAIN
 from pipeline.stage import Counts, ModelRef, Progress, Runner
 from pipeline.store.fingerprint import fingerprint
 from pipeline.store.shards import Manifest, finished, write_dataset, write_json
 
 DATASETS = ("train", "rejected")  # what a finished run always has
-SUB_DATASET = ("task_type", "language")
+PROMOTED = "relevance"  # what a judge made positives, where it may
 VECTORS = "vectors"  # the working folder of matrices made from given vectors
-MOMENTS = "moment_retrieval"  # the task whose documents are spans of one file
 
 
 @dataclass(frozen=True)
@@ -50,7 +47,7 @@ class MineOptions:
 
     model_fingerprint: of the embedder that the workers load, or of `vectors`. assets: the seed pool's rows
     with `labels.ASSET_COLUMNS`, where there is a pool. media_root: replaces the manifests'. vectors: of one
-    task or data set; no model is loaded then.
+    task or data set; no embedder is loaded then. reranker_fingerprint: of the reranker, where the config names one.
     """
 
     model_fingerprint: str
@@ -58,6 +55,7 @@ class MineOptions:
     media_root: str | None = None
     overwrite: bool = False
     vectors: GivenVectors | None = None
+    reranker_fingerprint: str | None = None
 
 
 @dataclass(frozen=True)
@@ -141,12 +139,13 @@ class _Job:
 
     def key(self, task: Task, subject: Subject) -> str:
         """Names what a task is mined from."""
-        settings = self.config.model_dump(mode="json", include={"frames", "mine", "embedder"})
+        settings = self.config.model_dump(mode="json", include={"seed", "frames", "mine", "embedder", "reranker"})
         # Also where the config names none, so that a change of the known calibrations mines again.
         settings["score_map"] = self.score_map.model_dump(mode="json")
         model = self.options.model_fingerprint
         parts = {"task": task.fingerprint, "config": settings, "model": model, "assets": self.pool}
-        return fingerprint(**parts, **({"whole_corpus": True} if subject.whole_corpus else {}))
+        optional = {"whole_corpus": subject.whole_corpus, "reranker": self.options.reranker_fingerprint}
+        return fingerprint(**parts, **{name: value for name, value in optional.items() if value})
 
     def source(self, media_root: str | None) -> EmbedSource:
         """Where media and frames are read."""
@@ -184,26 +183,25 @@ def _mine_task(subject: Subject, job: _Job) -> MinedTask:
     if subject.elsewhere and config.mine.guards.near_duplicate:
         seen = looks(task.corpus, job.source(task.media_root), job.run, job.progress)
         fingerprints, unhashed = seen.fingerprints, seen.unknown
-    documents, guards = _guards(task, corpus, fingerprints, job.assets, config)
+    documents = documents_of(task, corpus, fingerprints, job.assets, config.mine.guards)
+    scorer, how = _scorer(task, job), How(config, job.score_map, job.run, job.progress)
+    mined = mine_parts(task, documents, queries, corpus, scorer, how)
+    task = mined.task
     rows, tally = Rows.of(task, documents.group, job.assets), Tally(task)
     lost = np.flatnonzero(~queries.readable)
     train, rejected = [], [rows.unreadable(lost, queries.reject[lost]), subject.rejected()]
-    job.progress.begin([f"mine {name}"], len(task.queries))
-    try:
-        for task_type, language, data in _sub_datasets(task, queries, corpus):
-            started = time.perf_counter()
-            mined = mine_vectors(data, task.judgements, guards, config.mine, job.score_map, job.run)
-            train.append(rows.train(data, mined))
-            rejected.append(rows.rejected(data, mined, config.mine.t_pos, config.mine.top_k))
-            tally.add(task_type, language, data, mined)
-            n = len(data.query_rows)
-            job.progress.advance(f"mine {name}", n, n, len(rejected[-1]), time.perf_counter() - started)
-    finally:
-        job.progress.end()
+    for part in mined.parts:
+        train.append(rows.train(part))
+        rejected.append(rows.rejected(part, config.mine))
+        tally.add(part, config.mine.negatives)
 
     kept = in_query_order(train, task.queries, TRAIN)
     dropped = in_query_order(rejected, task.queries, MINE_REJECTED)
     manifest = partial(Manifest, fingerprint=key, config=config.model_dump(mode="json"), media_root=task.media_root)
+    if config.mine.judge.promote:
+        write_dataset(folder / PROMOTED, mined.promoted, RELEVANCE, manifest(rows=len(mined.promoted)), work)
+    elif (folder / PROMOTED).exists():
+        shutil.rmtree(folder / PROMOTED)
     write_dataset(folder / "rejected", dropped, MINE_REJECTED, manifest(rows=len(dropped)), work)
     write_dataset(folder / "train", kept, TRAIN, manifest(rows=len(kept)), work)
     summary = {
@@ -211,6 +209,8 @@ def _mine_task(subject: Subject, job: _Job) -> MinedTask:
         **groups.described(documents.group),
         "queries": len(kept) + len(dropped),
         "documents": len(task.corpus),
+        "judged": mined.asked,
+        "promoted": len(mined.promoted),
         **subject.described(unhashed),
         "unreadable_documents": dict(Counter(r["reason"] for r in corpus.reject if r is not None)),
         "model_fingerprint": options.model_fingerprint,
@@ -248,37 +248,16 @@ def _contents(task: Task, assets: pa.Table) -> pa.Table:
     return contents.set_column(contents.column_names.index("asset_id"), "asset_id", ids)
 
 
-def _guards(
-    task: Task, corpus: Embedded, fingerprints: Ragged, assets: pa.Table, config: Config
-) -> tuple[Documents, Guards]:
-    content = labels.content_labels(task.corpus)
-    group = groups.near_duplicate_groups(content, corpus.vectors, corpus.readable, fingerprints, config.mine.guards)
-    source = labels.source_labels(task.corpus, labels.file_hashes(task.corpus, assets))
-    documents = Documents(content, group, source, *labels.spans(task.corpus))
-    queries = labels.content_labels(task.queries)
-    moments = task.name == MOMENTS
-    return documents, Guards(
-        queries, task.judgements.positives, documents, moments, config.mine.guards, task.judgements.undecided
-    )
-
-
-def _sub_datasets(task: Task, queries: Embedded, corpus: Embedded) -> Iterator[tuple[str, str | None, SubDataset]]:
-    """Task type x language, in order; documents without a task type or language serve all."""
-    kinds = set(zip(*(task.queries.column(c).to_pylist() for c in SUB_DATASET), strict=True))
-    for kind in sorted(kinds, key=lambda k: (k[0], k[1] or "")):
-        asks, serves = queries.readable.copy(), corpus.readable.copy()
-        for column, wanted in zip(SUB_DATASET, kind, strict=True):
-            asks &= _equals(task.queries.column(column), wanted)
-            serves &= _equals(task.corpus.column(column), wanted) | _equals(task.corpus.column(column), None)
-        rows, documents = np.flatnonzero(asks), np.flatnonzero(serves)
-        yield *kind, SubDataset(_taken(queries.vectors, rows), _taken(corpus.vectors, documents), rows, documents)
-
-
-def _taken(vectors: Vectors, rows: Ints) -> Vectors:
-    """The vectors of some rows (rising); of neighbours without a copy."""
-    if len(rows) and rows[-1] - rows[0] + 1 == len(rows):
-        return vectors[rows[0] : rows[-1] + 1]
-    return vectors[rows]
+def _scorer(task: Task, job: _Job) -> PairScorer | None:
+    """Who gives logits, where a reranker is configured."""
+    model, known = job.config.reranker, job.options.reranker_fingerprint
+    if model is None or known is None:
+        return None
+    contents = _contents(task, job.assets)
+    source = replace(job.source(task.media_root), model_fingerprint=known)
+    hashes = labels.file_hashes(contents, job.assets)
+    ref = ModelRef("reranker", model)
+    return PairScorer(contents, hashes, len(task.queries), source, ref, job.run, job.progress)
 
 
 def _serving_all(corpus: pa.Table) -> pa.Table:
@@ -286,11 +265,6 @@ def _serving_all(corpus: pa.Table) -> pa.Table:
     for name in SUB_DATASET:
         corpus = corpus.set_column(corpus.column_names.index(name), name, pa.nulls(len(corpus), pa.string()))
     return corpus
-
-
-def _equals(column: pa.ChunkedArray, wanted: str | None) -> Bools:
-    mask = pc.is_null(column) if wanted is None else pc.fill_null(pc.equal(column, wanted), False)
-    return np.asarray(mask.to_numpy())
 
 
 def _assets(assets: pa.Table | None) -> pa.Table:

@@ -20,6 +20,7 @@ from pipeline.mine.data_set import data_set_of
 from pipeline.mine.datasets.layouts import is_own
 from pipeline.mine.embedding_cache import EmbeddingCache, Keys, as_matrix
 from pipeline.mine.inputs import read_task
+from pipeline.mine.judgements import RANDOM
 from pipeline.mine.labels import ASSET_COLUMNS, file_hashes
 from pipeline.mine.summary import by_reason
 from pipeline.schemas import ASSETS, CONTENT, MINE_REJECTED, RELEVANCE, TRAIN
@@ -135,7 +136,7 @@ def _pairs_without(table: pa.Table, gone: Gone) -> pa.Table:
 
 
 def _summarise(folder: Path, gone: Gone) -> None:
-    """Bring the counts of summary.json up to date; its histograms and guards stay those of the mining."""
+    """Bring the counts of summary.json up to date; histograms, guards and hubness stay those of the mining."""
     path = folder / "summary.json"
     if not path.is_file():
         return
@@ -158,6 +159,8 @@ def _summarise(folder: Path, gone: Gone) -> None:
         "positives": sum(len(r["positives"]) for r in rows),
         "negatives": len(negatives),
         "without_negatives": sum(not r["negatives"] for r in rows),
+        "fewer_negatives": sum(len(r["negatives"]) < summary["max_negatives"] for r in rows),
+        "random_negatives": sum(d["source"] == RANDOM for r in rows for d in r["negatives"]),
         "negatives_above_positive_mean": sum(s > m for s, m in negatives) / len(negatives) if negatives else 0.0,
         "documents": summary.get("documents", 0) - len(gone.documents),
         "sub_datasets": subs,

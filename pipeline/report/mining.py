@@ -66,6 +66,16 @@ class Card:
 
 
 @dataclass(frozen=True)
+class Hubs:
+    """How unevenly documents stand in a kind of list (docs/mining.md)."""
+
+    lists: str
+    skewness: float
+    largest: int
+    never: float  # 0..1
+
+
+@dataclass(frozen=True)
 class MineView:
     """All that the template shows of one mined task."""
 
@@ -75,6 +85,7 @@ class MineView:
     subs: list[SubRow]
     reasons: list[tuple[str, int]]
     guards: list[tuple[str, int]] | None  # None: not recorded
+    hubs: list[Hubs]  # empty: not recorded
     scores: Chart | None
     gaps: Chart | None
     charts: list[Chart]  # scores by sub-dataset, where there are several
@@ -132,6 +143,7 @@ def _mined(out: Path, name: str, manifest: Manifest, thumbs: Thumbnails) -> Mine
         subs=rows,
         reasons=sorted(reasons.items(), key=lambda r: (-r[1], r[0])),
         guards=_guards(summary),
+        hubs=_hubs(summary),
         scores=_score_chart("Scores of positives and hard negatives", rows, t_pos),
         gaps=_gap_chart(rows, margin),
         charts=[c for s in several[:MAX_CHARTS] if (c := _score_chart(_title(s), [s], t_pos)) is not None],
@@ -208,6 +220,17 @@ def _guards(told: dict[str, Any]) -> list[tuple[str, int]] | None:
     for name, value in told["guard_hits"].items():
         hits.update(value if isinstance(value, dict) else {name: value})
     return sorted(hits.items(), key=lambda h: (-h[1], h[0]))
+
+
+def _hubs(told: dict[str, Any]) -> list[Hubs]:
+    """What was recalled, then what became of it."""
+    known = told.get("hubness", {})
+    lists = {"recalled": "what was recalled", "negatives": "the negatives"}
+    return [
+        Hubs(words, known[key]["n_k_skewness"], known[key]["largest"], known[key]["never"])
+        for key, words in lists.items()
+        if key in known
+    ]
 
 
 def _merged(tallies: list[Tally]) -> Tally:

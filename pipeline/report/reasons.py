@@ -65,6 +65,8 @@ _SYNTH = {
 _MINE = {
     "no_positive_in_top_k": "none of its positives was among the recalled documents",
     "positive_below_t_pos": "its positives were recalled, but none scores above t+",
+    "ambiguous": "too many documents score as high as its positives",
+    "over_type_quota": "its task type has as many queries as settings allow",
 }
 _READ = {
     "bad_utf8": "bytes that are not UTF-8",
@@ -88,9 +90,12 @@ _READ = {
 _GUARDS = {
     "labelled_positive": "a positive of this very query",
     "same_query": "a positive of another query with the same content",
+    "similar_query": "a positive of a query with nearly the same vector",
     "same_content": "the same normalised text or medium as a positive",
     "near_duplicate": "in the near-duplicate group of a positive",
     "same_source": "cut from the file of a positive",
+    "related_label": "names the same as a positive, a kind of it, or what it is a kind of",
+    "judged": "the judge finds it relevant",
     "undecided": "synthesis could not tell whether it is right",
 }
 _STAGES = {

@@ -240,3 +240,15 @@ def test_a_data_set_that_cannot_be_read_is_named(tmp_path: Path, told: list[str]
     code, line = failure("mine", *told, "--out", tmp_path, "--runner", "local")
     assert code == 2
     assert message in line
+
+
+def test_a_rule_that_does_not_exist_is_named_with_those_that_do(tmp_path: Path) -> None:
+    code, line = failure("mine", "--rule", "nearest", "--out", tmp_path)
+    assert code == 2
+    assert "is 'nearest' in --set: Input should be 'paper', 'absolute', 'relative' or 'percent'" in line
+
+
+def test_a_number_that_no_rule_reads_is_an_error(tmp_path: Path) -> None:
+    code, line = failure("mine", "--relative-margin", "0.05", "--out", tmp_path)
+    assert code == 2
+    assert line.endswith("relative_margin is 0.05, but rule is paper; add relative to it")

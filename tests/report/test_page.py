@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -175,6 +176,19 @@ def test_guard_hits_by_sub_dataset_are_added_up(run: Run) -> None:
         '{"guard_hits": {"a": {"same_source": 2}, "b": {"same_source": 5}}}'
     )
     assert "same_source cut from the file of a positive 7" in built(run)[1].text
+
+
+def test_hubness_is_shown_before_and_after_where_it_is_known(run: Run) -> None:
+    write_everything(run)
+    assert "How unevenly documents are used" not in built(run)[1].text
+    told = {
+        "recalled": {"n_k_skewness": 4.25, "largest": 90, "never": 0.125},
+        "negatives": {"n_k_skewness": 1.5, "largest": 20, "never": 0.5},
+    }
+    (run.out / "mined/image_qa/summary.json").write_text(json.dumps({"guard_hits": {}, "hubness": told}))
+    text = built(run)[1].text
+    assert "what was recalled 4.25 90 12.5 %" in text
+    assert "the negatives 1.50 20 50.0 %" in text
 
 
 def test_negatives_that_beat_the_positive_are_marked_on_the_cards(whole: Whole) -> None:
