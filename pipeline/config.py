@@ -419,26 +419,111 @@ class GuardSettings(Settings):
     """Nothing cut from a positive's file is a negative (moments: unless a gap lies between)."""
     same_query: bool = True
     """A positive of a query with the same content is no negative."""
+    similar_query_cosine: float | None = Field(None, ge=-1, le=1)
+    """Queries whose uncalibrated cosine reaches this share their positives, with all that the other guards know of
+    them. None: only those with the same content do."""
     near_duplicate: bool = True
     """Nothing in a positive's near-duplicate group is a negative."""
     near_duplicate_cosine: float = Field(0.95, ge=-1, le=1)
     """Documents whose uncalibrated cosine reaches this share a near-duplicate group."""
     max_hamming_bits: int = Field(8, ge=0, le=32)
     """Media whose perceptual hashes differ in no more bits share a near-duplicate group."""
+    related_label: bool = True
+    """A noun that means the same as a positive, a kind of it, or what it is a kind of, is no negative (English labels,
+    WordNet)."""
+    max_rivals: int | None = Field(None, ge=0)
+    """A query is rejected as ambiguous when more documents than this, with no guard against them, score within
+    `rival_epsilon` of its mean positive, or more. None rejects no query."""
+    rival_epsilon: float = Field(0.02, ge=0, le=2)
+    """How near a document's score comes to the mean positive to count as its rival."""
+
+
+class JudgeSettings(Settings):
+    """A reranker's second opinion on the candidates that the scores leave in doubt."""
+
+    on: bool = False
+    """Asks the reranker, which must be configured."""
+    band: float = Field(0.05, ge=0, le=2)
+    """It is asked about negatives that score at most this much less than the mean positive, or more than it."""
+    logit: float = 0.0
+    """A document with a higher raw logit is relevant; 0 is a probability of one half."""
+    promote: bool = False
+    """Relevant ones become positives, source `judge`, and the task is mined once more with them."""
+
+
+RuleName = Literal["paper", "absolute", "relative", "percent"]
+Strategy = Literal["top", "window", "spread"]
+Fill = Literal["none", "random"]
 
 
 class MineSettings(Settings):
     t_pos: float = Field(0.6, ge=-1, le=1)
     """t+: a positive must score above this (PAPER 3.3)."""
+    rule: tuple[RuleName, ...] = ("paper",)
+    """What stands between a negative and the positives: every rule named must admit it. paper: `margin`; absolute,
+    relative, percent: the numbers of that name. None at all, `[]`, admits whatever was recalled."""
     margin: float = Field(0.1, ge=-1, le=1)
-    """delta, signed: a negative must score below mean positive + delta (PAPER 3.3)."""
+    """delta of rule paper, signed: a negative must score below mean positive + delta (PAPER 3.3)."""
+    absolute_margin: float | None = Field(None, ge=0, le=2)
+    """A negative scores at least this much less than the positive."""
+    relative_margin: float | None = Field(None, ge=0, le=1)
+    """A negative scores at least this share of the positive's score less than the positive."""
+    percent_of_positive: float | None = Field(None, gt=0, le=1)
+    """A negative scores at most this share of the positive's score, 0..1."""
+    positive: Literal["min", "mean", "max"] = "min"
+    """Which score of several refined positives absolute, relative and percent look at."""
+    skip_ranks: int = Field(0, ge=0)
+    """The first so many of the top-K are no negatives; explicit negatives are, whatever their rank."""
+    max_score: float | None = Field(None, ge=-1, le=1)
+    """No negative scores more."""
+    min_score: float | None = Field(None, ge=-1, le=1)
+    """No negative scores less."""
     top_k: int = Field(100, ge=1, le=10_000)
     """Documents recalled a query."""
     negatives: int = Field(15, ge=0, le=1000)
-    """Hard negatives kept a query at most, hardest first."""
-    query_block: int = Field(4096, ge=1)
-    """Queries searched at once."""
+    """Hard negatives kept a query at most."""
+    strategy: Strategy = "top"
+    """Which of those admitted are kept. top: the hardest. window: a random sample, the same whatever the order of
+    queries. spread: one of each of `bands` bands of scores in turn."""
+    bands: int = Field(5, ge=1, le=1000)
+    """Bands of scores of strategy spread, of equal width between a query's hardest and easiest candidate."""
+    explicit_share: float = Field(0.0, ge=0, le=1)
+    """This share of `negatives` goes to explicit negatives first, where there are so many."""
+    distinct: bool = False
+    """Of each near-duplicate group at most one document is a negative of a query."""
+    max_uses: int | None = Field(None, ge=1)
+    """A document serves at most this often as a negative in a task. None sets no limit."""
+    fill: Fill = "none"
+    """random: a query with too few negatives gets random documents, source `random`, that pass rule and guards."""
+    max_queries_per_type: int | None = Field(None, ge=1)
+    """Queries kept of each task type at most, drawn at random. None keeps all."""
+    query_block: int = Field(16_384, ge=1)
+    """Queries searched at once: sets the memory of mining, changes no result."""
+    index: Literal["exact", "ivf", "hnsw"] = "exact"
+    """exact compares every pair; an index compares fewer, misses some documents, and says how many
+    (`recall_at_k` of summary.json)."""
+    index_above: int = Field(1_000_000, ge=0)
+    """A sub-dataset with fewer documents is searched exactly, whatever `index` says."""
+    index_effort: int = Field(64, ge=1)
+    """ivf: lists visited a query; hnsw: candidates kept a query. More finds more and takes longer."""
     guards: GuardSettings = GuardSettings()
+    judge: JudgeSettings = JudgeSettings()
+
+    @model_validator(mode="after")
+    def _rules_have_their_numbers(self) -> MineSettings:
+        """A rule without its number, or a number that no rule reads, is a mistake."""
+        numbers = {"absolute": "absolute_margin", "relative": "relative_margin", "percent": "percent_of_positive"}
+        for rule, name in numbers.items():
+            value = getattr(self, name)
+            if rule in self.rule and value is None:
+                raise ValueError(f"rule names {rule}; give {name} too")
+            if rule not in self.rule and value is not None:
+                raise ValueError(f"{name} is {value}, but rule is {', '.join(self.rule) or 'empty'}; add {rule} to it")
+        if self.skip_ranks >= self.top_k:
+            raise ValueError(f"skip_ranks is {self.skip_ranks}, top_k {self.top_k}: nothing is left; recall more")
+        if self.min_score is not None and self.max_score is not None and self.min_score > self.max_score:
+            raise ValueError(f"min_score is {self.min_score}, max_score {self.max_score}: no score lies between")
+        return self
 
 
 class Calibration(Settings):
@@ -828,6 +913,9 @@ class Config(Settings):
     """Embeds frames to propose near duplicates; none means `media/looks.py`, which needs no model."""
     embedder: ModelSettings = ModelSettings()
     """Embeds queries and documents for mining."""
+    reranker: ModelSettings | None = None
+    """Gives every positive and negative of mining its raw logit, and judges where `mine.judge` says so; none does
+    neither."""
     runner: RunnerSettings = RunnerSettings()
 
     @property
@@ -869,6 +957,15 @@ class Config(Settings):
             )
         rows = max(vlm.batch_size, share) if local else vlm.batch_size
         return vlm.model_copy(update={"batch_size": rows, "server": server.model_copy(update={"concurrency": share})})
+
+    @model_validator(mode="after")
+    def _has_a_judge(self) -> Config:
+        """Nobody else can judge candidates."""
+        if self.mine.judge.on and self.reranker is None:
+            raise ValueError("mine.judge.on is true, but there is no reranker; set reranker.adapter and reranker.model")
+        if self.mine.judge.promote and not self.mine.judge.on:
+            raise ValueError("mine.judge.promote is true, but mine.judge.on is not; switch both on")
+        return self
 
     @model_validator(mode="after")
     def _can_judge(self) -> Config:

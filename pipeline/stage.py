@@ -103,7 +103,8 @@ class Counts:
 class Progress(Protocol):
     """Receives what happens while a runner works; called from the driver only.
 
-    `begin` with the stages of a map that has not ended says that more rows have come.
+    `begin` with the stages of a map that has not ended says that more rows have come; no rows: their number is
+    not known.
     """
 
     def begin(self, stages: Sequence[str], rows: int) -> None: ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 
@@ -22,8 +22,11 @@ from pipeline.cli.options import (
 from pipeline.cli.progress import progress_for_here
 from pipeline.cli.spending import Line, MaxCostOption, MaxHoursOption, MaxTokensOption, meter_of, print_spending
 from pipeline.config import Config
+from pipeline.models.load import load
+from pipeline.models.protocols import Vlm
 from pipeline.prompt_page import prompt_page
 from pipeline.report.page import build_report
+from pipeline.stage import ModelRef
 from pipeline.synth.recipe import estimates, estimates_of_verifying, sample_request, synthesise
 from pipeline.synth.recipe import show as rendered
 from pipeline.synth.tasks import TASKS
@@ -98,7 +101,8 @@ def _show_costs(out: Path, tasks: list[str], wanted: Config, media_root: str | N
     if wanted.vlm.adapter == "builtin":
         typer.echo("the builtin annotator asks no VLM: it costs nothing but its time on this machine")
         return
-    found = estimates(out, tasks, wanted)
+    vlm = cast("Vlm", load(ModelRef("vlm", wanted.vlm)))
+    found = estimates(out, tasks, wanted, vlm.fingerprint, media_root)
     lines = [Line(e.task, e.usage, e.visual_tokens, e.gpu_hours) for e in found]
     print_spending("what a run would take; nothing was asked", lines, wanted.vlm)
     request = sample_request(out, found[0].task, wanted, media_root)

@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.config import GuardSettings
+from pipeline.mine.products import TILE_COLUMNS, TILE_ROWS, Arithmetic, best_arithmetic, multiply
 from pipeline.mine.ragged import Bools, Ints, Ragged, spread
-from pipeline.mine.recall import pair_scores
+from pipeline.mine.top_k import pair_scores
 from pipeline.models.protocols import Vectors
 
 AXES = 63  # dimensions of the bound by which pairs of vectors are sifted
 SAMPLE = 4096  # vectors that the axes are fitted to
-TILE_ROWS, TILE_COLUMNS = 512, 2048  # documents a side of a tile of products: 4 MiB, fits a core's caches
 HASHES_A_BLOCK = 1024
 EDGES_A_BATCH = 1 << 16
 ROUNDING = 1e-4  # float32 error of a bound, with room
@@ -49,6 +49,20 @@ def near_duplicate_groups(
         edges = near_vectors(vectors if whole else vectors[one], settings.near_duplicate_cosine)
         forest.join(Edges(one[e.first], one[e.second]) for e in edges)
         forest.join(near_pictures(fingerprints, settings.max_hamming_bits))
+    return forest.roots()
+
+
+def similar_queries(content: Ints, vectors: Vectors, readable: Bools, settings: GuardSettings) -> Ints | None:
+    """The smallest position of each query's group, int64 [Q]: same content, where `settings.same_query` counts it, or
+    vectors whose cosine reaches `settings.similar_query_cosine`; None where that is not set."""
+    if settings.similar_query_cosine is None:
+        return None
+    forest = Forest(len(content))
+    if settings.same_query:
+        forest.join([same_label(content)])
+    there = np.flatnonzero(readable)
+    edges = near_vectors(vectors[there], settings.similar_query_cosine)
+    forest.join(Edges(there[e.first], there[e.second]) for e in edges)
     return forest.roots()
 
 
@@ -108,13 +122,14 @@ def same_label(label: Ints) -> Edges:
 def near_vectors(vectors: Vectors, cosine: float) -> Iterator[Edges]:
     """Pairs whose inner product reaches `cosine`, each once, the smaller position first.
 
-    vectors: float32 [N, dim], of length 1. Exact: a pair is left out only by a bound. With z the
+    vectors: float32 or float16 [N, dim], of length 1. Exact: a pair is left out only by a bound. With z the
     coordinates on some orthonormal axes and r the length of what they miss, x.y <= z.z' + r r'
     (Cauchy-Schwarz), a product of AXES + 1 numbers instead of dim. Work grows with N squared
     over two, memory does not.
     """
-    vectors = np.ascontiguousarray(vectors, np.float32)
-    for pairs in _batches(_possible(_sifted(vectors), cosine - ROUNDING)):
+    points = _sifted(vectors)
+    arithmetic = best_arithmetic(points.size * len(points) / 2)
+    for pairs in _batches(_possible(arithmetic, points, cosine - ROUNDING)):
         near = pair_scores(vectors, vectors, pairs.first, pairs.second) >= cosine
         yield Edges(pairs.first[near], pairs.second[near])
 
@@ -123,24 +138,30 @@ def _sifted(vectors: Vectors) -> Vectors:
     """Coordinates [N, axes + 1] whose inner products bound those of `vectors` from above."""
     n, dim = vectors.shape
     if dim <= AXES + 1 or n == 0:
-        return vectors
+        return np.ascontiguousarray(vectors, np.float32)
     sample = vectors[:: max(1, n // SAMPLE)].astype(np.float64)
     _, directions = np.linalg.eigh(sample.T @ sample)
-    z = vectors @ np.ascontiguousarray(directions[:, -AXES:]).astype(np.float32)
-    rest = np.einsum("nd,nd->n", vectors, vectors) - np.einsum("nd,nd->n", z, z)
-    return np.ascontiguousarray(np.column_stack([z, np.sqrt(np.maximum(rest, 0))]), np.float32)
+    axes = np.ascontiguousarray(directions[:, -AXES:], np.float32)
+    points = np.empty((n, AXES + 1), np.float32)
+    for i in range(0, n, TILE_COLUMNS):
+        some = vectors[i : i + TILE_COLUMNS].astype(np.float32, copy=False)
+        z = some @ axes
+        rest = np.einsum("nd,nd->n", some, some) - np.einsum("nd,nd->n", z, z)
+        points[i : i + TILE_COLUMNS, :-1], points[i : i + TILE_COLUMNS, -1] = z, np.sqrt(np.maximum(rest, 0))
+    return points
 
 
-def _possible(points: Vectors, limit: float) -> Iterator[Edges]:
-    """Pairs (smaller, larger) of points whose inner product reaches `limit`, tile by tile."""
-    for top in range(0, len(points), TILE_ROWS):
-        rows = points[top : top + TILE_ROWS]
-        for left in range(top, len(points), TILE_COLUMNS):
-            products = rows @ points[left : left + TILE_COLUMNS].T
-            flat = np.flatnonzero(products.ravel() >= limit)
-            first, second = top + flat // products.shape[1], left + flat % products.shape[1]
-            once = first < second
-            yield Edges(first[once], second[once])
+def _possible(arithmetic: Arithmetic, points: Vectors, limit: float) -> Iterator[Edges]:
+    """Pairs (smaller, larger) of points whose inner product may reach `limit`, tile by tile."""
+    rounded = arithmetic.rounded(points)
+    for left in range(0, len(points), TILE_COLUMNS):
+        columns = rounded.rows(slice(left, left + TILE_COLUMNS))
+        for top in range(0, min(left + TILE_COLUMNS, len(points)), TILE_ROWS):
+            rows = rounded.rows(slice(top, top + TILE_ROWS))
+            tile = multiply(arithmetic, rows, columns, points.shape[1])
+            first, second = tile.near(np.full(len(rows.length), limit, np.float32))
+            once = first + top < second + left
+            yield Edges(first[once] + top, second[once] + left)
 
 
 def near_pictures(fingerprints: Ragged, max_bits: int) -> Iterator[Edges]:

@@ -117,7 +117,8 @@ class RayRunner:
         _ready(self.settings)
         _check_gpus(stages)
         data = ray.data.from_arrow([table.slice(i, rows) for i in range(0, len(table), rows)])
-        tally: Any = ray.remote(_Tally).options(num_cpus=0).remote()
+        # A tally that dies begins again: the bars lose what it knew, the run goes on.
+        tally: Any = ray.remote(_Tally).options(num_cpus=0, max_restarts=-1, max_task_retries=-1).remote()
         cpus = _cpus_a_worker(stages, self.settings.workers)
         for stage in stages:
             data = self._add(data, stage, tally, cpus, batches=-(-len(table) // stage.resources.batch_rows))

@@ -9,13 +9,14 @@ import pyarrow as pa
 
 from pipeline.config import SynthSettings
 from pipeline.errors import MediaError
+from pipeline.media.budget import shared
 from pipeline.media.frames import FrameStore
 from pipeline.models.protocols import Pixels, Request, Usage, Vlm
 from pipeline.models.replies import Answer, Refusal, answers, parse
 from pipeline.models.usage import usage_column
 from pipeline.schemas import USAGE
 from pipeline.stage import ModelRef, Resources, Split
-from pipeline.store.reply_cache.cached_vlm import remembering
+from pipeline.store.reply_cache.cached_vlm import model_folder, paid_for, remembering
 from pipeline.synth.annotation import ADDS, NAME, READS, Annotation, children
 from pipeline.synth.prompting import clocked, prompt
 from pipeline.synth.subjects import subject
@@ -58,6 +59,27 @@ def annotate(table: pa.Table, settings: Annotation, vlm: Vlm) -> pa.Table:
     return rows.append_column(USAGE, usage_column([cost.get(i) for i in range(len(whats))]))
 
 
+def already_paid(table: pa.Table, settings: Annotation, model: str) -> list[bool]:
+    """For each of SUBJECTS, whether the VLM with the fingerprint `model` has been asked about it before.
+
+    No request is made; one whose media cannot be read is answered False.
+    """
+    if not model_folder(settings.cache, model).is_dir():
+        return [False] * len(table)
+    spec = task(settings.task)
+    store = FrameStore(settings.cache, settings.media_root, settings.frames)
+    schema = spec.reply(settings.synth).model_json_schema()
+    answers = []
+    for row in table.to_pylist():
+        try:
+            asked = request(spec, subject(row), row["language"], settings, store)
+        except MediaError:
+            answers.append(False)  # the run will reject it and say why
+        else:
+            answers += paid_for(settings.cache, model, schema, [asked])
+    return answers
+
+
 def undescribed(what: Subject) -> Refusal | None:
     """Why a subject cannot be asked about without a description of its own: the seed pool has none of an asset."""
     missing = [s.asset_id for s in what.segments if not s.description.strip()]
@@ -84,11 +106,15 @@ def request(spec: TaskSpec, what: Subject, language: str, settings: Annotation, 
 
 
 def sampled_of(what: Subject, store: FrameStore) -> tuple[Pixels, ...]:
-    """The frames of all segments, at times of the file. Raises MediaError when a medium cannot be read."""
-    return tuple(
+    """The frames of all segments, at times of the file, all together within the budget of one video.
+
+    Raises MediaError when a medium cannot be read.
+    """
+    clips = [
         store.get(s.asset_id, what.uri, what.medium, s.span and s.span.start_s, s.span and s.span.end_s)
         for s in what.segments
-    )
+    ]
+    return shared(clips, store.settings.max_frames, store.settings.max_video_pixels)
 
 
 def on_clock(spec: TaskSpec, what: Subject, sampled: Sequence[Pixels]) -> tuple[Pixels, ...]:

@@ -21,9 +21,11 @@ def drawn(weights: Mapping[str, float], *key: str) -> str:
     Source: Efraimidis and Spirakis, "Weighted random sampling with a reservoir", 2006.
     """
 
-    def arrival(name: str) -> float:
+    def arrival(name: str) -> tuple[float, str]:
         digest = hashlib.sha256("\0".join([name, *key]).encode()).digest()
-        return -math.log((int.from_bytes(digest[:8], "big") + 1) / 2**64) / weights[name]
+        wait = -math.log((int.from_bytes(digest[:8], "big") + 1) / 2**64)
+        # In logarithms: a quotient by a tiny weight is infinite, and then all such names would tie.
+        return (math.log(wait) if wait else -math.inf) - math.log(weights[name]), name
 
     return min((name for name, weight in weights.items() if weight > 0), key=arrival)
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 
 from pipeline.config import Config, FrameSettings, VlmSettings
-from pipeline.media.budget import within
+from pipeline.media.budget import shares, within
 from pipeline.media.images import fit
 from pipeline.models.protocols import Usage
 from pipeline.models.qwen_vl import budget
@@ -28,7 +28,7 @@ from pipeline.models.visual_tokens import (
 from pipeline.synth.annotation import Asking, Guidance
 from pipeline.synth.judging import Case, judges_of
 from pipeline.synth.prompting import prompt
-from pipeline.synth.subjects import of_medium, subject, subjects
+from pipeline.synth.subjects import due, subject
 from pipeline.synth.task import Example, Segment, TaskSpec
 
 _RENDERED = 1_000  # prompts whose words are counted; the others are taken to be like them
@@ -40,6 +40,7 @@ class Estimate:
 
     task: str
     requests: int
+    cached: int  # of the requests: answered before, they cost nothing
     text_tokens: int
     visual_tokens: int
     output_tokens: int
@@ -48,25 +49,36 @@ class Estimate:
     @property
     def usage(self) -> Usage:
         """As if it had been spent."""
-        return Usage(self.requests, 0, self.text_tokens + self.visual_tokens, self.output_tokens)
+        return Usage(self.requests, self.cached, self.text_tokens + self.visual_tokens, self.output_tokens)
 
 
-def estimate(spec: TaskSpec, assets: pa.Table, config: Config, guidance: Guidance, earlier: Usage | None) -> Estimate:
+def estimate(
+    spec: TaskSpec,
+    assets: pa.Table,
+    config: Config,
+    guidance: Guidance,
+    earlier: Usage | None,
+    already_paid: Callable[[pa.Table], Sequence[bool]],
+) -> Estimate:
     """Count requests, their words and their pixels.
 
     guidance: what prompts take from files. earlier: what a run of this task has cost, if there was one.
+    already_paid: of SUBJECTS, whether each has its reply in the cache.
 
     Of more than a thousand prompts every n-th is rendered. Replies are as long as the earlier run's
     on average, else `vlm.expected_output_tokens`.
     """
-    rows = subjects(assets, spec, config.synth.languages)
-    known = earlier.output_tokens / earlier.requests if earlier and earlier.requests else None
+    every = due(assets, spec, config)
+    rows = every.filter(pa.array([not paid for paid in already_paid(every)], pa.bool_()))
+    asked = earlier.requests - earlier.cached if earlier else 0
+    known = earlier.output_tokens / asked if earlier and asked else None
     rate = config.vlm.requests_per_gpu_hour
     return Estimate(
         spec.name,
-        len(rows),
+        len(every),
+        len(every) - len(rows),
         _text_tokens(spec, rows, config, guidance),
-        _visual_tokens(of_medium(assets, spec), config, config.vlm) * len(config.synth.languages),
+        _visual_tokens(rows, assets, config, config.vlm),
         round(len(rows) * (config.vlm.expected_output_tokens if known is None else known)),
         None if rate is None else len(rows) / rate,
     )
@@ -77,10 +89,9 @@ def estimate_verifying(spec: TaskSpec, assets: pa.Table, config: Config) -> Esti
 
     Of the texts that are judged nothing is known yet: as long as a prompt may ask for.
     """
-    rows = subjects(assets, spec, config.synth.languages)
+    rows = due(assets, spec, config)
     judges, limits, judge = judges_of(spec), config.synth.checks, config.judge
     requests = len(rows) * len(judges)
-    looks = sum(j.sees for j in judges) * len(config.synth.languages)
     query = None if spec.query == "medium" else " ".join(["word"] * limits.max_query_words)
     answer = " ".join(["word"] * limits.max_answer_words) if spec.document == "text" else None
     count, step = token_counter(judge.model), max(1, -(-len(rows) // _RENDERED))
@@ -95,8 +106,9 @@ def estimate_verifying(spec: TaskSpec, assets: pa.Table, config: Config) -> Esti
     return Estimate(
         spec.name,
         requests,
+        0,
         round(words * len(rows) / len(sampled)) if sampled else 0,
-        _visual_tokens(of_medium(assets, spec), config, judge) * looks,
+        _visual_tokens(rows, assets, config, judge) * sum(j.sees for j in judges),
         requests * judge.expected_output_tokens,
         None if rate is None else requests / rate,
     )
@@ -124,24 +136,35 @@ def _times_s(segment: Segment, duration_s: float | None, frames: FrameSettings) 
     return [start + i * (end - start) / count for i in range(count)]
 
 
-def _visual_tokens(assets: pa.Table, config: Config, vlm: VlmSettings) -> int:
+def _visual_tokens(rows: pa.Table, assets: pa.Table, config: Config, vlm: VlmSettings) -> int:
+    """What it costs to show each of the subjects `rows` once."""
     limits = pixel_limits(vlm.model)
-    columns: Sequence[str] = ("media", "width_px", "height_px", "fingerprints")
-    return sum(_of_asset(row, config, vlm, limits) for row in assets.select(columns).to_pylist())
+    columns: Sequence[str] = ("asset_id", "media", "width_px", "height_px", "fingerprints")
+    known = {row["asset_id"]: row for row in assets.select(columns).to_pylist()}
+    return sum(
+        _of_subject([known[s["asset_id"]] for s in segments], config, vlm, limits)
+        for segments in rows.column("segments").to_pylist()
+    )
 
 
-def _of_asset(row: dict[str, Any], config: Config, vlm: VlmSettings, limits: PixelLimits) -> int:
+def _of_subject(assets: Sequence[dict[str, Any]], config: Config, vlm: VlmSettings, limits: PixelLimits) -> int:
     """Tokens of the sampled frames; a frame has one perceptual hash."""
-    width, height = fit(row["width_px"], row["height_px"], config.frames.max_side_px)
-    frames = len(row["fingerprints"])
-    if row["media"] == "video":
-        width, height = within(width, height, frames, config.frames.max_video_pixels)
-    if vlm.adapter == "vllm":
-        return _of_engine(row["media"], width, height, frames, vlm)
-    if row["media"] == "image" or not sends_videos(vlm):
-        return frames * (image_tokens(width, height, limits) + MARKS)
-    times = -(-frames // FRAMES_A_TOKEN) * (TIME_TOKENS + MARKS)
-    return video_tokens(width, height, frames, limits) + times
+    counts = [len(row["fingerprints"]) for row in assets]
+    if len(assets) > 1:
+        counts = shares(counts, config.frames.max_frames)
+    tokens = 0
+    for row, frames in zip(assets, counts, strict=True):
+        width, height = fit(row["width_px"], row["height_px"], config.frames.max_side_px)
+        if row["media"] == "video":
+            width, height = within(width, height, sum(counts), config.frames.max_video_pixels)
+        if vlm.adapter == "vllm":
+            tokens += _of_engine(row["media"], width, height, frames, vlm)
+        elif row["media"] == "image" or not sends_videos(vlm):
+            tokens += frames * (image_tokens(width, height, limits) + MARKS)
+        else:
+            times = -(-frames // FRAMES_A_TOKEN) * (TIME_TOKENS + MARKS)
+            tokens += video_tokens(width, height, frames, limits) + times
+    return tokens
 
 
 def _of_engine(media: str, width: int, height: int, frames: int, vlm: VlmSettings) -> int:

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +32,13 @@ from pipeline.synth.assemble import NAME as ASSEMBLE
 from pipeline.synth.assemble import Assembled, assemble
 from pipeline.synth.by_facts import by_facts
 from pipeline.synth.by_given import by_given, given_subjects
-from pipeline.synth.by_vlm import by_vlm, request
+from pipeline.synth.by_vlm import already_paid, by_vlm, request
 from pipeline.synth.checks import Checking, checking
 from pipeline.synth.estimate import Estimate, estimate, estimate_verifying
 from pipeline.synth.guidance import load_guidance
 from pipeline.synth.judging import judges_of
 from pipeline.synth.measured import measuring_claims
-from pipeline.synth.subjects import subject, subjects
+from pipeline.synth.subjects import due, subject
 from pipeline.synth.task import TaskSpec
 from pipeline.synth.tasks import chosen, task
 from pipeline.synth.verify import agreement, verifying
@@ -145,7 +146,7 @@ def _synthesise(spec: TaskSpec, assets: pa.Table, out: Path, job: _Job, origin: 
     if origin.overwrite:
         forget(finished)
         forget(given)
-    asked = subjects(assets, spec, config.synth.languages)
+    asked = due(assets, spec, config)
     checked, made = _checked(job, [annotate, check, *looked], asked, finished)
     agreed = agreement(checked) if looked else None
     told = given_subjects(assets, spec, config.synth.languages)
@@ -182,14 +183,24 @@ def _checked(job: _Job, stages: Sequence[Step], asked: pa.Table, finished: Path)
     return checked, counts(stages, checked, watch.seconds)
 
 
-def estimates(out: Path, tasks: Sequence[str], config: Config) -> list[Estimate]:
-    """What each task would take, by the seed pool and what an earlier run has cost. Raises as `synthesise` does."""
+def estimates(
+    out: Path, tasks: Sequence[str], config: Config, model: str, media_root: str | None = None
+) -> list[Estimate]:
+    """What each task would take beyond the replies in the cache, by the seed pool and what an earlier run has cost.
+
+    model: the VLM's fingerprint. Raises as `synthesise` does.
+    """
     specs = chosen(tasks)
     _check_languages(config)
-    _pool_manifest(out)
-    assets = _assets(out)
-    guidance = load_guidance(specs, config.synth)
-    return [estimate(spec, assets, config, guidance[spec.name], _earlier(out / "synth" / spec.name)) for spec in specs]
+    root = media_root or _pool_manifest(out).media_root or "."
+    assets, guidance = _assets(out), load_guidance(specs, config.synth)
+    found = []
+    for spec in specs:
+        told = guidance[spec.name]
+        settings = _annotation(spec, out, config, root, told)
+        paid = partial(already_paid, settings=settings, model=model)
+        found.append(estimate(spec, assets, config, told, _earlier(out / "synth" / spec.name), paid))
+    return found
 
 
 def estimates_of_verifying(out: Path, tasks: Sequence[str], config: Config) -> list[Estimate]:
@@ -215,7 +226,7 @@ def sample_request(out: Path, name: str, config: Config, media_root: str | None 
     root = media_root or manifest.media_root or "."
     settings = _annotation(spec, out, config, root, load_guidance([spec], config.synth)[name])
     store = FrameStore(settings.cache, settings.media_root, settings.frames)
-    for row in subjects(_assets(out), spec, config.synth.languages[:1]).to_pylist():
+    for row in due(_assets(out), spec, config).to_pylist():
         try:
             return request(spec, subject(row), row["language"], settings, store)
         except MediaError:
@@ -232,7 +243,7 @@ def show(out: Path, name: str, asset_id: str, config: Config, media_root: str | 
     root = media_root or _pool_manifest(out).media_root or "."
     annotation = _annotation(spec, out, config, root, load_guidance([spec], config.synth)[name])
     store = FrameStore(annotation.cache, annotation.media_root, annotation.frames)
-    rows = subjects(_assets(out), spec, config.synth.languages[:1]).to_pylist()
+    rows = due(_assets(out), spec, config).to_pylist()
     for row in rows:
         if any(s["asset_id"] == asset_id for s in row["segments"]):
             try:

@@ -1,5 +1,6 @@
 """What asking a VLM costs is shown before and after, and limited."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -80,6 +81,19 @@ def test_a_run_that_reached_its_limit_goes_on_and_gives_the_rows_of_an_undisturb
     run(*synth(other))
     assert len(queries(out)) == 4
     assert queries(out) == queries(other)
+
+
+def test_a_dry_run_knows_what_is_in_the_reply_cache(media: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    build(media, out)
+    code, _ = failure(*synth(out, "--max-tokens", "500"))
+    assert code == 1
+    kept = int(re.search(r"(\d+) replies", run("synth", "cache", "--out", out)[1])[1])  # some are labels of the pool
+    code, said = run(*synth(out, "--dry-run"))
+    assert code == 0, said
+    requests, cached = (int(n) for n in re.search(r"image_qa +(\d+) +(\d+)", said.replace("│", " ")).groups())
+    assert requests == 4
+    assert 0 < cached < min(4, kept)
 
 
 def test_a_limit_of_money_needs_prices(media: Path, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from pipeline.config import FrameSettings
@@ -71,6 +72,7 @@ def _encode(
     index = {"movflags": "faststart"} if isinstance(target, str) else {}
     with _as_scheduled(), av.open(target, "w", format=container, options=index) as output:
         stream = output.add_stream(codec, rate=FPS, options=options or {"crf": "12", "g": "10", "bf": "0"})
+        assert isinstance(stream, VideoStream)  # for mypy: a codec's name does not say so
         stream.width, stream.height, stream.pix_fmt = frames[0].shape[1], frames[0].shape[0], "yuv420p"
         stream.thread_count = 1
         for stamp, picture in zip(times or range(len(frames)), frames, strict=True):

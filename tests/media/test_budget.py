@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pipeline.config import FrameSettings
-from pipeline.media.budget import budgeted, within
+from pipeline.media.budget import budgeted, shared, shares, thinned, within
 from pipeline.media.frames import sample
-from pipeline.media.jpeg import encode_jpeg
+from pipeline.media.jpeg import encode_jpeg, encode_picture
+from pipeline.models.protocols import Pixels
 from tests.media.films import FPS, film, noise_scene, written
 
 sides = st.integers(1, 4000)
@@ -50,3 +51,21 @@ def test_a_sampled_video_keeps_to_it(tmp_path):
     assert small.times_s == whole.times_s
     assert sum(w * h for w, h in map(size, whole.frames)) > 65_536
     assert sum(w * h for w, h in map(size, small.frames)) <= 65_536
+
+
+@given(st.lists(st.integers(1, 64), min_size=1, max_size=32), st.integers(32, 64))
+def test_clips_of_a_film_share_its_frames_and_each_keeps_one(frames, most):
+    kept = shares(frames, most)
+    assert sum(kept) <= most
+    assert all(1 <= k <= n for k, n in zip(kept, frames, strict=True))
+    assert kept == frames or sum(kept) > most - len(frames)
+
+
+def test_the_clips_of_a_film_are_one_video_to_the_model():
+    frames = tuple(encode_picture(Image.new("RGB", (96, 64), (i, 0, 0))) for i in range(10))
+    clip = Pixels(frames, tuple(range(10)), video=True)
+    one, two = shared([clip, thinned(clip, 2)], 8, 8 * 24 * 16)
+    assert (len(one.frames), len(two.frames)) == (6, 1)
+    assert one.times_s == (0, 1, 3, 5, 6, 8)
+    assert {Image.open(io.BytesIO(f)).size for f in one.frames + two.frames} == {(25, 17)}
+    assert shared([clip], 3, 1) == (clip,)  # within its budget when it was sampled

@@ -202,3 +202,14 @@ def test_frames_are_handed_over_on_the_clock_that_the_prompt_reads(tmp_path, nam
     request = vlm.requests[0]
     assert [p.times_s for p in request.pixels] == times
     assert all(", ".join(f"{t:.1f}" for t in one) in request.prompt for one in times)
+
+
+def test_all_segments_of_a_film_keep_together_to_the_budget_of_one_video(tmp_path):
+    shots = [clip(f"s{i:02d}", "f", 10 * i, 10 * i + 10) for i in range(20)]
+    framed(tmp_path, *shots)
+    vlm = Scripted("no JSON")
+    annotate(tmp_path, vlm, *shots, name="moment_retrieval")
+    shown = vlm.requests[0].pixels
+    assert [p.times_s[0] for p in shown] == [10.0 * i for i in range(20)]
+    assert sum(len(p.frames) for p in shown) == FrameSettings().max_frames - 4  # 3 of each: 64 do not divide by 20
+    assert all(", ".join(f"{t:.1f}" for t in p.times_s) in vlm.requests[0].prompt for p in shown)

@@ -14,8 +14,11 @@ from tests.synth.samples import asset, clip, pool
 SIZE = {"width_px": 1024, "height_px": 640}  # sampled at 768 x 480: 24 x 15 tokens
 
 
-def estimate(spec, assets, settings, earlier, guidance=Guidance()):  # noqa: B008 -- frozen
-    return module.estimate(spec, assets, settings, guidance, earlier)
+def estimate(spec, assets, settings, earlier, guidance=Guidance(), paid=()):  # noqa: B008 -- frozen
+    def already_paid(rows):
+        return [row["segments"][0]["asset_id"] in paid for row in rows.to_pylist()]
+
+    return module.estimate(spec, assets, settings, guidance, earlier, already_paid)
 
 
 def config(**more):
@@ -49,11 +52,29 @@ def test_a_video_costs_a_token_for_two_frames_and_a_file_of_segments_is_one_requ
     assert (of_clips.requests, of_moments.requests) == (2, 1)
 
 
+def test_a_long_film_is_several_requests_each_within_the_budget_of_one_video():
+    shots = [clip(f"s{i:02d}", "f", 3 * i, 3 * i + 3) | SIZE | {"fingerprints": [1, 2, 3]} for i in range(70)]
+    found = estimate(TASKS["moment_retrieval"], pool(*shots), config(), None)
+    assert found.requests == 3  # of 23, 23 and 24 segments
+    # Each shows two or three frames a segment, 64 in all, each of 379 x 379 pixels' worth at most.
+    most = 64 * (9_216_000 // 64) // 1024 // 2
+    assert 0.6 * 3 * most < found.visual_tokens < 3 * (most + 64 * 8)
+
+
 def test_an_earlier_run_says_how_long_replies_are_and_the_users_rate_how_long_it_takes():
     assets = pool(asset("a") | SIZE | {"fingerprints": [1]})
     found = estimate(TASKS["image_qa"], assets, config(requests_per_gpu_hour=500), Usage(10, 0, 0, 1234))
     assert found.output_tokens == 123
     assert found.gpu_hours == pytest.approx(1 / 500)
+
+
+def test_what_was_paid_for_costs_nothing_again_and_replies_are_as_long_as_those_paid_for():
+    assets = pool(asset("a") | SIZE | {"fingerprints": [1]}, asset("b") | SIZE | {"fingerprints": [2]})
+    alone = estimate(TASKS["image_qa"], pool(asset("b") | SIZE | {"fingerprints": [2]}), config(), None)
+    found = estimate(TASKS["image_qa"], assets, config(), Usage(10, 6, 0, 400), paid={"a"})
+    assert (found.requests, found.cached) == (2, 1)
+    assert (found.text_tokens, found.visual_tokens) == (alone.text_tokens, alone.visual_tokens)
+    assert found.output_tokens == 100
 
 
 def test_nothing_to_ask_costs_nothing():

@@ -42,6 +42,13 @@ def _log(folder: Path) -> ReplyLog:
     return ReplyLog(folder)
 
 
+def paid_for(cache_folder: Path, model: str, schema: dict[str, Any], requests: Sequence[Request]) -> list[bool]:
+    """Whether each request has a reply of the VLM with the fingerprint `model`; the VLM is not needed."""
+    keys = [request_key(model, schema, request) for request in requests]
+    known = ReplyLog(model_folder(cache_folder, model)).find(keys)
+    return [key in known for key in keys]
+
+
 @dataclass(frozen=True)
 class CachedVlm:
     """Implements `protocols.Vlm` with the replies of a log, and with `vlm` for the rest."""
