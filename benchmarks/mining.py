@@ -27,13 +27,14 @@ from planted import planted
 
 from pipeline.config import Config, RunnerSettings
 from pipeline.mine.groups import near_duplicate_groups
-from pipeline.mine.guards import Documents, Guards
+from pipeline.mine.guards import Documents, Guards, Queries
 from pipeline.mine.inputs import Task
 from pipeline.mine.judgements import Judgements
 from pipeline.mine.labels import ASSET_COLUMNS
 from pipeline.mine.mine_vectors import SubDataset, mine_vectors
 from pipeline.mine.ragged import Ragged
 from pipeline.mine.rows import Rows
+from pipeline.mine.settle import Part
 from pipeline.models.protocols import Vectors
 from pipeline.runners.local import LocalRunner
 from pipeline.schemas import ASSETS, CORPUS, MINE_REJECTED, QUERIES, TRAIN
@@ -78,11 +79,14 @@ NO_ASSETS = pa.schema([ASSETS.field(c) for c in ASSET_COLUMNS]).empty_table()  #
 def mine(task: Task, data: SubDataset, documents: Documents, config: Config, folder: Path) -> tuple[int, int]:
     """Vectors to shards: guards, recall, rule, rows, files. Returns rows kept and negatives."""
     positives = task.judgements.positives
-    guards = Guards(np.arange(len(positives)), positives, documents, False, config.mine.guards)
+    guards = Guards(Queries(np.arange(len(positives))), positives, documents, False, config.mine.guards)
     run = LocalRunner(RunnerSettings(kind="local"))
     mined = mine_vectors(data, task.judgements, guards, config.mine, config.embedder.score_map, run)
-    rows = Rows.of(task, documents.group, NO_ASSETS)
-    train, rejected = rows.train(data, mined), rows.rejected(data, mined, config.mine.t_pos, config.mine.top_k)
+    rows, part = (
+        Rows.of(task, documents.group, NO_ASSETS),
+        Part("any", "en", data.query_rows, data.document_rows, mined),
+    )
+    train, rejected = rows.train(part), rows.rejected(part, config.mine)
     for name, table, schema in (("train", train, TRAIN), ("rejected", rejected, MINE_REJECTED)):
         write_dataset(folder / name, table, schema, Manifest(len(table), ""), folder / "work")
     return len(train), len(mined.refined.negatives.documents)

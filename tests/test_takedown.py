@@ -15,11 +15,13 @@ from typer.testing import CliRunner
 from pipeline.cli.seed_pool import app
 from pipeline.config import Config, MineSettings, RunnerSettings
 from pipeline.media.fingerprint import file_sha256
+from pipeline.mine.data_set import DataSet
 from pipeline.mine.export import FORMATS
 from pipeline.mine.export.recipe import ExportOptions, export
-from pipeline.mine.recipe import MineOptions, mine_negatives
+from pipeline.mine.recipe import MineOptions, mine_data_set, mine_negatives
 from pipeline.models.fake import FakeVlm
 from pipeline.models.protocols import Request
+from pipeline.report.page import build_report
 from pipeline.runners.local import LocalRunner
 from pipeline.schemas import ASSETS, ASSETS_REJECTED
 from pipeline.seed_pool.exclusion_report import Hit, entry, written
@@ -225,6 +227,7 @@ def test_counts_of_all_summaries_are_those_of_the_rows(out: Path) -> None:
         train = read_dataset(out / f"mined/{task}/train").to_pylist()
         assert (mined["queries"], mined["kept"]) == (made["queries"], len(train))
         assert mined["negatives"] == sum(len(r["negatives"]) for r in train)
+        assert mined["fewer_negatives"] == sum(len(r["negatives"]) < mined["max_negatives"] for r in train)
         assert sum(s["queries"] for s in mined["sub_datasets"]) == mined["queries"]
         assert mined["documents"] == made["documents"]
 
@@ -326,3 +329,61 @@ def test_a_killed_removal_can_be_started_again(out: Path, monkeypatch: pytest.Mo
 @pytest.mark.parametrize("given", [[], ["--asset", "nobody"], ["--source", "nothing.png"]])
 def test_what_cannot_be_found_is_bad_usage(out: Path, given: list[str]) -> None:
     assert CliRunner().invoke(app, ["remove", *given, "--out", str(out)]).exit_code == 2
+
+
+def data_set(out: Path, root: Path, name: str) -> dict[str, Any]:
+    """Mine a data set of somebody's in which two of four pictures are called as those of the pool; its rows."""
+    paint(root, **COLOURS)
+    pairs = [
+        {"query": "blue", "positive_image": ["sky.png", "sea.png"], "negative_image": "rose.png"},
+        {"query": "red", "positive_image": "rose.png", "negative_image": "sky.png"},
+    ]
+    path = out.parent / f"{name}.jsonl"
+    path.write_text("".join(json.dumps(p) + "\n" for p in pairs))
+    wanted = Config(mine=MineSettings(t_pos=T_POS, margin=MARGIN))
+    told = DataSet(path, media_root=str(root))
+    mine_data_set(out, told, wanted, Loop(Colours()), Silent(), MineOptions("colours", media_root=str(root)))
+    return mined_rows(out, name)
+
+
+def mined_rows(out: Path, name: str) -> dict[str, Any]:
+    return {r["query"]["text"]: r for r in read_dataset(out / "mined" / name / "train").to_pylist()}
+
+
+def test_a_data_set_from_elsewhere_keeps_media_of_its_own_that_are_called_the_same(out: Path, tmp_path: Path) -> None:
+    before = data_set(out, tmp_path / "elsewhere", "theirs")
+    kept = vectors(out)
+    sky = read_dataset(out / "seed_pool/assets").to_pylist()[0]
+    result = CliRunner().invoke(app, ["remove", "--asset", sky["asset_id"], "--out", str(out)])
+    assert result.exit_code == 0, result.output
+    assert mined_rows(out, "theirs") == before
+    model = Colours()
+    wanted = Config(mine=MineSettings(t_pos=T_POS, margin=MARGIN))
+    told = DataSet(tmp_path / "theirs.jsonl", media_root=str(tmp_path / "elsewhere"))
+    options = MineOptions("colours", media_root=str(tmp_path / "elsewhere"), overwrite=True)
+    mine_data_set(out, told, wanted, Loop(model), Silent(), options)
+    assert model.asked == []  # its vectors were left alone
+    assert vectors(out) < kept
+
+
+def test_a_data_set_from_elsewhere_loses_media_of_the_pool(out: Path, made: Path, tmp_path: Path) -> None:
+    before = data_set(out, made.parent / "media", "shared")
+    assert [p["content"]["image"] for p in before["blue"]["positives"]] == ["sky.png", "sea.png"]
+    sky = read_dataset(out / "seed_pool/assets").to_pylist()[0]
+    result = CliRunner().invoke(app, ["remove", "--asset", sky["asset_id"], "--out", str(out)])
+    assert result.exit_code == 0, result.output
+    after = mined_rows(out, "shared")
+    assert [p["content"]["image"] for p in after["blue"]["positives"]] == ["sea.png"]
+    assert after["red"]["negatives"] == [n for n in before["red"]["negatives"] if n["content"]["image"] != "sky.png"]
+    for name, text in contents(out).items():
+        if name.startswith(("mined", "datasets")):
+            assert "sky.png" not in text, name
+
+
+def test_data_sets_from_elsewhere_are_exported_and_shown(out: Path, tmp_path: Path) -> None:
+    data_set(out, tmp_path / "elsewhere", "theirs")
+    (exported,) = export(out, ["theirs"], FORMATS["ms-swift"], Loop(None), Silent(), ExportOptions(Config().frames))
+    assert sum(exported.lines.values()) == 3  # a line a positive
+    assert exported.skipped == {}
+    page = build_report(out, Config()).read_text(encoding="utf-8")
+    assert "theirs" in page

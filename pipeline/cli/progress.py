@@ -34,7 +34,7 @@ class Bars:
             console=self.console,
         )
         self.tasks = {
-            s: self.bars.add_task(s, total=rows if i == 0 else None, rejected=0) for i, s in enumerate(stages)
+            s: self.bars.add_task(s, total=rows or None if i == 0 else None, rejected=0) for i, s in enumerate(stages)
         }
         self.bars.start()
 
@@ -67,7 +67,8 @@ class Lines:
         if list(self.rows) != list(stages):  # else: the next chunk of the same map
             self.rows = dict.fromkeys(stages, (0, 0, 0, 0.0))
         self.printed = time.monotonic()
-        sys.stderr.write(f"{' -> '.join(stages)}: {rows} rows to go\n")
+        to_go = f": {rows} rows to go" if rows else ""
+        sys.stderr.write(f"{' -> '.join(stages)}{to_go}\n")
 
     def advance(self, stage: str, rows_in: int, rows_out: int, rejected: int, seconds: float) -> None:
         before = self.rows[stage]

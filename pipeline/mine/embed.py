@@ -25,6 +25,7 @@ from pipeline.store.fingerprint import fingerprint
 from pipeline.store.resume import chunked, forget, resumable_map
 
 NAME = "embed"
+KEYED_AT_ONCE = 8192  # rows held as Python objects
 CONTENT = tuple(f.name for f in content_fields())
 READS = ("asset_id", *CONTENT, "instruction")
 ADDS = pa.schema([pa.field("vector", pa.list_(pa.float32()))])
@@ -80,7 +81,7 @@ def embed_contents(table: pa.Table, source: EmbedSource, embedder: Embedder) -> 
     verdicts: list[tuple[str, str] | None] = []
     for row in rows:
         try:
-            items.append(_item(row, source))
+            items.append(item_of(row, source))
             verdicts.append(None)
         except MediaError as error:
             items.append(None)
@@ -95,7 +96,8 @@ def embed_contents(table: pa.Table, source: EmbedSource, embedder: Embedder) -> 
     return pa.table({"vector": pa.array(vectors, ADDS.field("vector").type), "reject": rejects(NAME, verdicts)})
 
 
-def _item(row: dict[str, Any], source: EmbedSource) -> Item:
+def item_of(row: dict[str, Any], source: EmbedSource) -> Item:
+    """What a model reads of a content. Raises MediaError when its medium cannot be read."""
     uri = row["image"] or row["video"]
     if uri is None:
         return Item(text=_text(row))
@@ -111,20 +113,18 @@ def _text(row: dict[str, Any]) -> str | None:
 
 
 def embed(
-    contents: pa.Table, sha256: list[str | None], source: EmbedSource, model: ModelRef, run: Runner, progress: Progress
+    contents: pa.Table, sha256: pa.Array, source: EmbedSource, model: ModelRef, run: Runner, progress: Progress
 ) -> Embedded:
     """Embed each row of `contents` (columns READS) with its instruction.
 
     `asset_id` names a whole asset of the pool, whose frames may be cached; null otherwise.
-    sha256: [N], of each row's file, None where unknown. Rows that ask the same are embedded
+    sha256: string [N], of each row's file, null where unknown. Rows that ask the same are embedded
     once; what the cache holds is not embedded at all. A killed run goes on.
     """
     keys = Keys(source.frames, source.media_root)
-    rows = list(zip(contents.to_pylist(), sha256, strict=True))
-    names = [keys.of(r, h) for r, h in rows]
-    frames = [r["asset_id"] or (keys.frames_id(r, h) if r["image"] or r["video"] else None) for r, h in rows]
-    contents = contents.set_column(contents.column_names.index("asset_id"), "asset_id", pa.array(frames, pa.string()))
-    coded = pa.array(names, pa.string()).dictionary_encode()
+    names, frames = _names(contents, sha256, keys)
+    contents = contents.set_column(contents.column_names.index("asset_id"), "asset_id", frames)
+    coded = names.combine_chunks().dictionary_encode()
     unique, position = coded.dictionary, coded.indices.to_numpy()
     _, first = np.unique(position, return_index=True)
     known = source.embeddings()
@@ -143,6 +143,18 @@ def embed(
     for at, block in blocks:
         matrix[at], readable[at] = block, True
     return Embedded(matrix[position], readable[position], why[position])
+
+
+def _names(contents: pa.Table, sha256: pa.Array, keys: Keys) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
+    """The key of each content, and the id that its frames are cached under (null for a text)."""
+    names, frames = [pa.array([], pa.string())], [pa.array([], pa.string())]
+    for start in range(0, len(contents), KEYED_AT_ONCE):
+        rows = contents.slice(start, KEYED_AT_ONCE).to_pylist()
+        pairs = list(zip(rows, sha256.slice(start, KEYED_AT_ONCE).to_pylist(), strict=True))
+        names.append(pa.array([keys.of(r, h) for r, h in pairs], pa.string()))
+        ids = [r["asset_id"] or (keys.frames_id(r, h) if r["image"] or r["video"] else None) for r, h in pairs]
+        frames.append(pa.array(ids, pa.string()))
+    return pa.chunked_array(names), pa.chunked_array(frames)
 
 
 def _embed_missing(

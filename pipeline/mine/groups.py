@@ -52,6 +52,20 @@ def near_duplicate_groups(
     return forest.roots()
 
 
+def similar_queries(content: Ints, vectors: Vectors, readable: Bools, settings: GuardSettings) -> Ints | None:
+    """The smallest position of each query's group, int64 [Q]: same content, where `settings.same_query` counts it, or
+    vectors whose cosine reaches `settings.similar_query_cosine`; None where that is not set."""
+    if settings.similar_query_cosine is None:
+        return None
+    forest = Forest(len(content))
+    if settings.same_query:
+        forest.join([same_label(content)])
+    there = np.flatnonzero(readable)
+    edges = near_vectors(vectors[there], settings.similar_query_cosine)
+    forest.join(Edges(there[e.first], there[e.second]) for e in edges)
+    return forest.roots()
+
+
 class Forest:
     """Disjoint sets of 0..n-1 that only ever join; each is known by its smallest member."""
 

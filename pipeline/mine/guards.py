@@ -1,9 +1,9 @@
 """Guards against false negatives: documents that the rule would take although they are right.
 
 Each guard is one question to a (query, document) pair: does the document share a label (its
-content, near-duplicate group, source file) with a positive of this query, or of a query with
-the same content? All labelled positives count, not only the refined ones. And a pair that
-synthesis left undecided is never a negative.
+content, near-duplicate group, source file, a noun of kin) with a positive of this query, or of a
+query with the same content? All labelled positives count, not only the refined ones. And a pair
+that synthesis left undecided is never a negative. `judged` is not asked here but in settle.py.
 """
 
 from __future__ import annotations
@@ -14,18 +14,23 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.config import GuardSettings
+from pipeline.mine.pool import FREE, LABELLED_POSITIVE, Codes
 from pipeline.mine.ragged import Bools, Ints, Ragged, find, spread
-from pipeline.mine.refine import FREE, LABELLED_POSITIVE, Codes
+from pipeline.wordnet.nouns import Related
 
-SAME_QUERY, SAME_CONTENT, NEAR_DUPLICATE, SAME_SOURCE, UNDECIDED = range(LABELLED_POSITIVE + 1, LABELLED_POSITIVE + 6)
-NAMES = {
-    LABELLED_POSITIVE: "labelled_positive",
-    SAME_QUERY: "same_query",
-    SAME_CONTENT: "same_content",
-    NEAR_DUPLICATE: "near_duplicate",
-    SAME_SOURCE: "same_source",
-    UNDECIDED: "undecided",
-}
+_NAMES = (
+    "labelled_positive",
+    "same_query",
+    "similar_query",
+    "same_content",
+    "near_duplicate",
+    "same_source",
+    "related_label",
+    "undecided",
+    "judged",
+)
+NAMES = dict(enumerate(_NAMES, LABELLED_POSITIVE))
+_, SAME_QUERY, SIMILAR_QUERY, SAME_CONTENT, NEAR_DUPLICATE, SAME_SOURCE, RELATED_LABEL, UNDECIDED, JUDGED = NAMES
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,15 @@ class Documents:
     source: Ints  # file it is cut from; -1 for a text
     start_s: np.ndarray[tuple[int], np.dtype[np.float64]]  # NaN without a span
     end_s: np.ndarray[tuple[int], np.dtype[np.float64]]
+    nouns: Related | None = None  # which documents are nouns, and how those are related
+
+
+@dataclass(frozen=True)
+class Queries:
+    """What the guards know of Q queries. Equal labels mean shared; those of `alike` are never finer than `content`."""
+
+    content: Ints  # same normalised text, medium and span
+    alike: Ints | None = None  # group of queries with equal content or near-duplicate vectors
 
 
 @dataclass(frozen=True)
@@ -108,30 +122,46 @@ def without_gap(owner: Ints, document: Ints, held: Held, docs: Documents) -> Boo
     return answer
 
 
+def related_label(owner: Ints, document: Ints, held: Held, nouns: Related) -> Bools:
+    """Whether each document is a noun that names the same as one its owner holds, or a kind of it, or the reverse."""
+    count = nouns.count
+    of_held = nouns.noun[held.document]
+    keys = np.unique((held.owner * count + of_held)[of_held >= 0])
+    answer = np.zeros(len(document), bool)
+    asked = np.flatnonzero(nouns.noun[document] >= 0)
+    first, last = (np.searchsorted(keys, (owner[asked] + more) * count) for more in (0, 1))
+    lengths = last - first
+    of_owner = keys[spread(first, lengths)] % max(count, 1)
+    candidate = np.repeat(asked, lengths)
+    near = find(nouns.pairs, of_owner * count + nouns.noun[document[candidate]]) >= 0
+    answer[candidate[near]] = True
+    return answer
+
+
 class Guards:
     """The guards of one task, asked block by block."""
 
     def __init__(
         self,
-        query_content: Ints,
+        queries: Queries,
         positives: Ragged,
         documents: Documents,
         moments: bool,
         settings: GuardSettings,
         undecided: Ints | None = None,
     ) -> None:
-        """query_content: int64 [Q], equal for queries with the same content. positives: the labelled
-        positives of each query. moments: spans of one file may be told apart by a gap. undecided:
-        rising keys query * N + document of pairs nobody could decide."""
+        """positives: the labelled positives of each query. moments: spans of one file may be told apart
+        by a gap. undecided: rising keys query * N + document of pairs nobody could decide."""
         self.undecided = np.zeros(0, np.int64) if undecided is None else undecided
         self.n_documents = max(len(documents.content), 1)
         self.settings, self.documents, self.moments = settings, documents, moments
-        queries = np.arange(len(query_content), dtype=np.int64)
-        self.owner = query_content if settings.same_query else queries
-        self.shared_owner = np.bincount(self.owner, minlength=int(self.owner.max(initial=0)) + 1) > 1
-        owner, document = self.owner[positives.rows], positives.values
-        order = np.lexsort((documents.source[document], owner))
-        self.held = Held(owner[order], document[order])
+        alone = np.arange(len(queries.content), dtype=np.int64)
+        self.same = queries.content if settings.same_query else alone
+        self.owner = self.same if queries.alike is None else queries.alike
+        self.held = _held(self.owner, positives, documents)
+        # Who holds a document by equal content alone, where owners are groups of similar queries.
+        self.held_by_same = self.held if queries.alike is None else _held(self.same, positives, documents)
+        self.shared_same, self.shared_owner = _shared_owner(self.same), _shared_owner(self.owner)
         self.content = Lookup.of(self.held, documents.content)
         self.group = Lookup.of(self.held, documents.group)
         self.source = Lookup.of(self.held, documents.source)
@@ -146,7 +176,9 @@ class Guards:
         def forbid(code: int, mask: Bools) -> None:
             codes[mask & (codes == FREE)] = code
 
-        forbid(SAME_QUERY, same_query(owner, document, self.held, self.shared_owner))
+        forbid(SAME_QUERY, same_query(self.same[query], document, self.held_by_same, self.shared_same))
+        if self.owner is not self.same:
+            forbid(SIMILAR_QUERY, same_query(owner, document, self.held, self.shared_owner))
         forbid(SAME_CONTENT, self.content.same(owner, document))
         if self.settings.near_duplicate:
             forbid(NEAR_DUPLICATE, self.group.same(owner, document))
@@ -156,9 +188,23 @@ class Guards:
                 asked = np.flatnonzero(near)
                 near[asked] = without_gap(owner[asked], document[asked], self.held, self.documents)
             forbid(SAME_SOURCE, near)
+        if self.documents.nouns is not None:
+            forbid(RELATED_LABEL, related_label(owner, document, self.held, self.documents.nouns))
         if len(self.undecided):
             forbid(UNDECIDED, find(self.undecided, query * self.n_documents + document) >= 0)
         return codes
+
+
+def _held(owner: Ints, positives: Ragged, documents: Documents) -> Held:
+    """The positives of every owner's queries, sorted by (owner, source)."""
+    owners, document = owner[positives.rows], positives.values
+    order = np.lexsort((documents.source[document], owners))
+    return Held(owners[order], document[order])
+
+
+def _shared_owner(owner: Ints) -> Bools:
+    """Whether several queries have each owner."""
+    return np.bincount(owner, minlength=int(owner.max(initial=0)) + 1) > 1
 
 
 def hits_by_name(hits: Sequence[int] | Ints) -> dict[str, int]:

@@ -21,6 +21,7 @@ from pipeline.store.shards import read_dataset, read_manifest
 
 PARTS = ("queries", "corpus", "relevance")
 UNDECIDED = "undecided"
+MOST_TEXT_BYTES = 1 << 30  # of a column of plain strings
 _TYPO = 0.8  # names that are more alike than this are taken for one another
 
 
@@ -77,6 +78,8 @@ def read_task(folder: Path, media_root: str | None) -> Task:
     undecided = read_dataset(folder / UNDECIDED) if manifests[-1] else schemas.UNDECIDED.empty_table()
     for table, key in ((queries, "query_id"), (corpus, "doc_id")):
         _check_ids(table, key, folder)
+    if max(queries.column("text").nbytes, corpus.column("text").nbytes) > MOST_TEXT_BYTES:
+        queries, corpus = _with_large_text(queries), _with_large_text(corpus)
     corpus = corpus.take(pc.sort_indices(corpus.column("doc_id")))
     without = set(queries.column("task_type").to_pylist()) - set(spec["instructions"])
     if without:
@@ -92,6 +95,11 @@ def read_task(folder: Path, media_root: str | None) -> Task:
         media_root=root,
         fingerprint=fingerprint(spec=spec, parts=[(m.fingerprint, m.rows) for m in manifests if m], media_root=root),
     )
+
+
+def _with_large_text(table: pa.Table) -> pa.Table:
+    """The same rows; their texts may take more than the 2 GiB that offsets of 32 bits reach."""
+    return table.set_column(table.column_names.index("text"), "text", table.column("text").cast(pa.large_string()))
 
 
 def _spec(path: Path) -> dict[str, dict[str, str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from pipeline.mine.ragged import Bools, Ints, Ragged, find
 
 SOURCES = ("synth", "given", "judge", "mined")  # who says so; index: a source code
-MINED = SOURCES.index("mined")
+JUDGE, MINED = SOURCES.index("judge"), SOURCES.index("mined")
+RANDOM = "random"  # source of a negative that nobody judged nor recalled
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,27 @@ class Judgements:
             np.unique(undecided[0] * max(n_documents, 1) + undecided[1]),
         )
 
+    def with_positives(self, query: Ints, document: Ints) -> Judgements:
+        """The same and pairs that a judge found relevant, which nobody had judged."""
+        n = max(self.n_documents, 1)
+        positives, old = self.positives, self.keys
+        keys = np.concatenate([old, query * n + document])
+        order = np.argsort(keys, kind="stable")
+        source = np.concatenate([self.source, np.full(len(query), JUDGE, np.uint8)])
+        return replace(
+            self,
+            positives=Ragged.from_pairs(
+                np.concatenate([positives.rows, query]), np.concatenate([positives.values, document]), len(positives)
+            ),
+            keys=keys[order],
+            source=source[order],
+        )
+
+    def codes_of(self, query: Ints, document: Ints) -> NDArray[np.uint8]:
+        """The source of each pair as an index of SOURCES; MINED for one that nobody judged."""
+        at = find(self.keys, query * max(self.n_documents, 1) + document)
+        return np.where(at >= 0, self.source[at] if len(self.source) else MINED, MINED).astype(np.uint8)
+
     def source_of(self, query: Ints, document: Ints) -> pa.Array:
         """The source of each pair; `mined` for one that nobody judged."""
-        at = find(self.keys, query * max(self.n_documents, 1) + document)
-        codes = np.where(at >= 0, self.source[at] if len(self.source) else MINED, MINED)
-        return pa.array(SOURCES).take(pa.array(codes))
+        return pa.array(SOURCES).take(pa.array(self.codes_of(query, document)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -10,20 +12,27 @@ from numpy.typing import NDArray
 from pipeline.mine.groups import Forest, same_label
 from pipeline.mine.ragged import Ints, Ragged, spread
 from pipeline.text import normalised
+from pipeline.wordnet.nouns import Related, related
 
 # What mining reads of the seed pool; the last three travel to the training rows.
 ASSET_COLUMNS = ("asset_id", "uri", "start_s", "end_s", "sha256", "fingerprints", "licence", "author", "origin")
 SAME_SPAN_S = 1e-6
+DIGEST_BYTES = 16  # contents are told apart by a hash, so that memory does not grow with their length
+AT_ONCE = 8192  # rows held as Python objects
 
 
 def content_labels(table: pa.Table) -> Ints:
-    """Number the contents of a table of queries or documents, int64 [N]; equal contents, text in
-    its normal form, get equal numbers."""
-    media = [table.column(name).to_pylist() for name in ("image", "video", "start_s", "end_s")]
-    texts = [normalised(t) if t else None for t in table.column("text").to_pylist()]
-    numbers: dict[tuple[object, ...], int] = {}
-    keys = zip(texts, *media, strict=True)
-    return np.fromiter((numbers.setdefault(k, len(numbers)) for k in keys), np.int64, count=len(table))
+    """Number the contents of a table of queries or documents, int64 [N]: the first row that has
+    each, text in its normal form."""
+    columns = ("text", "image", "video", "start_s", "end_s")
+    digests = np.empty(len(table), f"V{DIGEST_BYTES}")
+    for start in range(0, len(table), AT_ONCE):
+        rows = table.select(columns).slice(start, AT_ONCE)
+        for i, (text, *medium) in enumerate(zip(*(rows.column(c).to_pylist() for c in columns), strict=True), start):
+            key = repr((normalised(text) if text else None, *medium)).encode()
+            digests[i] = hashlib.blake2b(key, digest_size=DIGEST_BYTES).digest()
+    _, first, of = np.unique(digests, return_index=True, return_inverse=True)
+    return np.asarray(first[of], np.int64)
 
 
 def source_labels(table: pa.Table, sha256: pa.Array) -> Ints:
@@ -47,6 +56,16 @@ def file_hashes(table: pa.Table, assets: pa.Table) -> pa.Array:
     uri = pc.coalesce(table.column("image"), table.column("video"))
     at = pc.index_in(uri, assets.column("uri").combine_chunks(), skip_nulls=True)
     return _flat(assets.column("sha256")).take(_flat(at))
+
+
+def nouns(table: pa.Table) -> Related | None:
+    """The documents that are English nouns, by WordNet, and how those are related; None without any.
+
+    A document without a language counts as English.
+    """
+    english = pc.fill_null(pc.equal(table.column("language"), "en"), True).to_numpy()
+    found = related(_flat(table.column("text")), np.asarray(english) & ~_is_media(table))
+    return found if found.count else None
 
 
 def whole_assets(table: pa.Table, assets: pa.Table) -> Ints:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from pipeline.config import Calibration, MineSettings
+from pipeline.mine.fill import Lottery, filled
 from pipeline.mine.guards import Guards
 from pipeline.mine.judgements import Judgements
+from pipeline.mine.keys import Marks
+from pipeline.mine.pool import FREE, Judged
 from pipeline.mine.ragged import Ints, Ragged
 from pipeline.mine.recall import Recall
-from pipeline.mine.refine import FREE, Candidates, Judged, Refined, Rule, refine
+from pipeline.mine.refine import KEPT, Candidates, Refined, Rule, refine
 from pipeline.mine.top_k import Scores, TopK, pair_scores
 from pipeline.models.calibrate import apply
 from pipeline.models.protocols import Vectors
@@ -56,7 +59,14 @@ class Mined:
     refined: Refined
     labelled_best: Scores  # [Q], best score of the labelled positives that can be searched; NaN without one
     histograms: Histograms
+    recalled: Ints  # [N], how many queries recalled each document of the sub-dataset
     recall_at_k: float | None = None  # share of the exact top-K that an index found; None of an exact search
+
+    def with_refined(self, refined: Refined) -> Mined:
+        """The same with other lists."""
+        return replace(
+            self, refined=refined, histograms=replace(self.histograms, negatives=_histogram(refined.negatives.scores))
+        )
 
 
 def mine_vectors(
@@ -66,10 +76,13 @@ def mine_vectors(
     settings: MineSettings,
     calibration: Calibration,
     run: Runner,
+    marks: Marks | None = None,
 ) -> Mined:
     """Recall, calibrate, guard and refine, `settings.query_block` queries at a time. Memory beside
     the input: what is kept of all queries, and the top-K of one block.
 
+    marks: of the whole task, for settings that draw or compare documents. Where the task has the last
+    word on negatives (`Picking.proposed`), they are more than were asked for and in order of preference.
     Raises ValueError when a vector is not finite or not of length 1.
     """
     for name, vectors in (("query", data.queries), ("document", data.corpus)):
@@ -77,7 +90,7 @@ def mine_vectors(
     recall, blocks = Recall(run, data.corpus, settings), []
     for block in _blocks(data, settings):
         found = recall.top_k(data.queries[block])
-        blocks.append(_mine_block(data, block, found, judgements, guards, settings, calibration))
+        blocks.append(_mine_block(data, block, found, judgements, guards, settings, calibration, marks))
     return _concatenated(blocks, recall.measured(data.queries))
 
 
@@ -106,6 +119,7 @@ def _mine_block(
     guards: Guards,
     settings: MineSettings,
     calibration: Calibration,
+    marks: Marks | None,
 ) -> Mined:
     queries, rows, local = data.queries[block], data.query_rows[block], found.positions
     there = local >= 0
@@ -116,13 +130,55 @@ def _mine_block(
     blocked = np.full(positions.shape, FREE, np.uint8)
     blocked[there] = guards.codes(np.repeat(rows, there.sum(axis=1)), positions[there])
     candidates = Candidates(
-        top, labelled, explicit, explicit_scores, blocked, guards.codes(rows[explicit.rows], explicit.values)
+        top,
+        labelled,
+        explicit,
+        explicit_scores,
+        blocked,
+        guards.codes(rows[explicit.rows], explicit.values),
+        None if marks is None else marks.query[rows],
+        marks,
     )
-    refined = refine(candidates, Rule(settings.t_pos, settings.margin, settings.negatives))
+    rule = Rule.of(settings)
+    refined = refine(candidates, rule)
+    drawn = settings.fill == "random"
+    if drawn:
+        refined = _filled(refined, candidates, rule, data, queries, rows, guards, calibration)
+    if rule.picking.proposed is None and (drawn or not rule.picking.hardest):
+        refined = replace(refined, negatives=refined.negatives.hardest_first())
     best = np.full(len(rows), -np.inf, np.float32)
     np.maximum.at(best, labelled.rows, labelled_scores)
     histograms = Histograms(*(_histogram(s) for s in (labelled_scores, refined.negatives.scores, top.scores[there])))
-    return Mined(refined, np.where(np.isfinite(best), best, np.float32(np.nan)), histograms)
+    recalled = np.bincount(local[there], minlength=len(data.document_rows)).astype(np.int64)
+    return Mined(refined, np.where(np.isfinite(best), best, np.float32(np.nan)), histograms, recalled)
+
+
+def _filled(
+    refined: Refined,
+    candidates: Candidates,
+    rule: Rule,
+    data: SubDataset,
+    queries: Vectors,
+    rows: Ints,
+    guards: Guards,
+    calibration: Calibration,
+) -> Refined:
+    """Random negatives for the kept queries of a block that have too few."""
+    if candidates.keys is None:
+        raise ValueError("random negatives need the keys of the queries")
+    recalled = candidates.recalled.positions
+    known = Ragged.from_pairs(np.nonzero(recalled >= 0)[0].astype(np.int64), recalled[recalled >= 0], len(rows))
+    taken = known.plus(candidates.labelled).plus(candidates.explicit)
+
+    def score(query: Ints, document: Ints) -> Scores:
+        at = np.searchsorted(data.document_rows, document)
+        return _calibrated(calibration, pair_scores(queries, data.corpus, query, at))
+
+    lottery = Lottery(
+        candidates.keys, data.document_rows, taken, rule.filters, score, lambda q, d: guards.codes(rows[q], d)
+    )
+    wanted = np.where(refined.verdicts == KEPT, rule.picking.limit, 0).astype(np.int64)
+    return replace(refined, negatives=filled(refined.negatives, refined.positive_scores, wanted, lottery))
 
 
 def _scored(data: SubDataset, queries: Vectors, lists: Ragged, calibration: Calibration) -> tuple[Ragged, Scores]:
@@ -150,17 +206,20 @@ def _concatenated(blocks: Sequence[Mined], recall_at_k: float | None) -> Mined:
         histograms = histograms.plus(block.histograms)
     refined = Refined(
         verdicts=np.concatenate([p.verdicts for p in parts]),
-        positives=_stacked([p.positives for p in parts]),
-        negatives=_stacked([p.negatives for p in parts]),
+        positives=stacked([p.positives for p in parts]),
+        negatives=stacked([p.negatives for p in parts]),
         mean=np.concatenate([p.mean for p in parts]),
         best_score=np.concatenate([p.best_score for p in parts]),
         best_rank=np.concatenate([p.best_rank for p in parts]),
         hits=np.sum([p.hits for p in parts], axis=0),
+        rivals=np.concatenate([p.rivals for p in parts]),
     )
-    return Mined(refined, np.concatenate([b.labelled_best for b in blocks]), histograms, recall_at_k)
+    recalled = np.sum([b.recalled for b in blocks], axis=0)
+    return Mined(refined, np.concatenate([b.labelled_best for b in blocks]), histograms, recalled, recall_at_k)
 
 
-def _stacked(parts: Sequence[Judged]) -> Judged:
+def stacked(parts: Sequence[Judged]) -> Judged:
+    """The rows of all parts, one after the other."""
     lengths = np.concatenate([np.diff(p.offsets) for p in parts])
     return Judged(
         np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),

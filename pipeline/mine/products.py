@@ -23,7 +23,7 @@ Doubles = NDArray[np.float64]
 TILE_ROWS, TILE_COLUMNS = 1024, 16_384  # vectors a side of a tile: 32 MiB of products in bfloat16
 GROUP = 8  # products that are sifted by their maximum at once
 LOWEST = np.float32(-1e38)  # below every product, above the -inf of documents that are not there
-WORTH_TORCH = 2e11  # multiplications above which loading torch (about 2 s) pays
+WORTH_TORCH = 5e10  # multiplications above which loading torch (1.5 s of a core) pays
 
 
 @dataclass(frozen=True)

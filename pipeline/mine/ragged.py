@@ -49,6 +49,11 @@ class Ragged:
         np.cumsum(lengths, out=offsets[1:])
         return Ragged(offsets, self.values[spread(self.offsets[rows], lengths)])
 
+    def plus(self, other: Ragged) -> Ragged:
+        """The values of both; values of a row rise."""
+        rows = np.concatenate([self.rows, other.rows])
+        return Ragged.from_pairs(rows, np.concatenate([self.values, other.values]), len(self))
+
     def keep(self, mask: Bools) -> Ragged:
         """Drop the values whose `mask` (bool [V]) is false; rows stay, some perhaps empty."""
         return Ragged.from_pairs(self.rows[mask], self.values[mask], len(self))

@@ -1,13 +1,14 @@
-"""Synthesised data -> training data: the steps of PAPER 3.3 from top to bottom."""
+"""Synthesised data, or anybody's -> training data: the steps of PAPER 3.3 from top to bottom."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -17,40 +18,44 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.atomic import clear_leftovers
-from pipeline.config import Config
-from pipeline.errors import DataError
+from pipeline.config import ENGINE_RUN_ONLY, Calibration, Config
+from pipeline.errors import DataError, UsageError
 from pipeline.media.places import root_of
 from pipeline.mine import groups, labels
+from pipeline.mine.data_set import DataSet, Subject, mined_from, subject_of
 from pipeline.mine.embed import CONTENT, READS, Embedded, EmbedSource, embed
-from pipeline.mine.guards import Documents, Guards
+from pipeline.mine.given_vectors import GivenVectors
 from pipeline.mine.inputs import Task, choose_tasks, read_task
-from pipeline.mine.mine_vectors import SubDataset, mine_vectors
-from pipeline.mine.ragged import Bools, Ints
+from pipeline.mine.looks import looks
+from pipeline.mine.parts import SUB_DATASET, How, documents_of, mine_parts
+from pipeline.mine.rerank import PairScorer
 from pipeline.mine.rows import Rows, in_query_order
 from pipeline.mine.summary import Tally
-from pipeline.models.protocols import Vectors
-from pipeline.schemas import ASSETS, MINE_REJECTED, TRAIN
+from pipeline.schemas import ASSETS, MINE_REJECTED, RELEVANCE, TRAIN
 from pipeline.stage import Counts, ModelRef, Progress, Runner
 from pipeline.store.fingerprint import fingerprint
 from pipeline.store.shards import Manifest, finished, write_dataset, write_json
 
 DATASETS = ("train", "rejected")  # what a finished run always has
-SUB_DATASET = ("task_type", "language")
-MOMENTS = "moment_retrieval"  # the task whose documents are spans of one file
+PROMOTED = "relevance"  # what a judge made positives, where it may
+VECTORS = "vectors"  # the working folder of matrices made from given vectors
 
 
 @dataclass(frozen=True)
 class MineOptions:
     """What a run of mining is told beside the config.
 
-    model_fingerprint: of the embedder that the workers load. assets: the seed pool's rows with
-    `labels.ASSET_COLUMNS`, where there is a pool. media_root: replaces the manifests'.
+    model_fingerprint: of the embedder that the workers load, or of `vectors`. assets: the seed pool's rows
+    with `labels.ASSET_COLUMNS`, where there is a pool. media_root: replaces the manifests'. vectors: of one
+    task or data set; no embedder is loaded then. reranker_fingerprint: of the reranker, where the config names one.
     """
 
     model_fingerprint: str
     assets: pa.Table | None = None
     media_root: str | None = None
     overwrite: bool = False
+    vectors: GivenVectors | None = None
+    reranker_fingerprint: str | None = None
 
 
 @dataclass(frozen=True)
@@ -75,10 +80,34 @@ def mine_negatives(
     """
     job = _Job(out, config, run, progress, options, _assets(options.assets))
     names = choose_tasks(out, list(tasks))
+    if options.vectors is not None and len(names) > 1:
+        raise UsageError(
+            f"--embeddings holds the vectors of one task, and there are {', '.join(names)}; name one: --task"
+        )
+    theirs = [name for name in names if mined_from(out / "mined" / name) is not None]
+    if theirs and not options.overwrite:
+        raise UsageError(
+            f"{out / 'mined' / theirs[0]} is the result of {mined_from(out / 'mined' / theirs[0])}; "
+            "mine that under another --name, or add --overwrite to replace it"
+        )
     clear_leftovers(out / ".work")
+    subjects = [Subject(name, out / "synth" / name) for name in names]
     if len(names) > 1:
-        _embed_together(names, job)
-    return [_mine_task(name, job) for name in names]
+        _embed_together(subjects, job)
+    return [_mine_task(subject, job) for subject in subjects]
+
+
+def mine_data_set(
+    out: Path, data_set: DataSet, config: Config, run: Runner, progress: Progress, options: MineOptions
+) -> MinedTask:
+    """Mine a data set from elsewhere into `<out>/mined/<its name>`, without a seed pool.
+
+    Every query of it, and every row that might have been one, ends in `train` or `rejected`. Raises
+    UsageError for what is no data set, DataError for a file that cannot be read.
+    """
+    clear_leftovers(out / ".work")
+    subject = subject_of(out, data_set, progress, options.overwrite)
+    return _mine_task(subject, _Job(out, config, run, progress, options, _assets(None)))
 
 
 @dataclass(frozen=True)
@@ -97,83 +126,109 @@ class _Job:
         """A hash of what the guards know of the media; costly on a large pool, so made once."""
         return _hash(self.assets)
 
-    def task(self, name: str) -> Task:
-        """The data set of a task."""
-        return read_task(self.out / "synth" / name, self.options.media_root)
+    def task(self, subject: Subject) -> Task:
+        """The data set of a subject."""
+        task = read_task(subject.folder, self.options.media_root)
+        return replace(task, corpus=_serving_all(task.corpus)) if subject.whole_corpus else task
 
-    def key(self, task: Task) -> str:
+    @property
+    def score_map(self) -> Calibration:
+        """From cosines to scores: those of given vectors are raw, unless a calibration is set."""
+        embedder = self.config.embedder
+        return embedder.score_map if self.options.vectors is None else embedder.calibration or Calibration()
+
+    def key(self, task: Task, subject: Subject) -> str:
         """Names what a task is mined from."""
-        settings = self.config.model_dump(mode="json", include={"frames", "mine", "embedder"})
+        run_only = {name: {"engine": dict.fromkeys(ENGINE_RUN_ONLY, True)} for name in ("embedder", "reranker")}
+        named = {"seed", "frames", "mine", "embedder", "reranker"}
+        settings = self.config.model_dump(mode="json", include=named, exclude=run_only)
         # Also where the config names none, so that a change of the known calibrations mines again.
-        settings["score_map"] = self.config.embedder.score_map.model_dump(mode="json")
+        settings["score_map"] = self.score_map.model_dump(mode="json")
         model = self.options.model_fingerprint
-        return fingerprint(task=task.fingerprint, config=settings, model=model, assets=self.pool)
+        parts = {"task": task.fingerprint, "config": settings, "model": model, "assets": self.pool}
+        optional = {"whole_corpus": subject.whole_corpus, "reranker": self.options.reranker_fingerprint}
+        return fingerprint(**parts, **{name: value for name, value in optional.items() if value})
+
+    def source(self, media_root: str | None) -> EmbedSource:
+        """Where media and frames are read."""
+        root = None if media_root is None else root_of(media_root)
+        return EmbedSource(self.out, root, self.config.frames, self.options.model_fingerprint)
 
     def embed(self, contents: pa.Table, media_root: str | None) -> Embedded:
         """The vectors of what `_contents` gave."""
-        root = None if media_root is None else root_of(media_root)
-        source = EmbedSource(self.out, root, self.config.frames, self.options.model_fingerprint)
-        hashes = labels.file_hashes(contents, self.assets).to_pylist()
-        return embed(contents, hashes, source, ModelRef("embedder", self.config.embedder), self.run, self.progress)
+        source, model = self.source(media_root), ModelRef("embedder", self.config.embedder)
+        return embed(contents, labels.file_hashes(contents, self.assets), source, model, self.run, self.progress)
 
 
-def _embed_together(names: Sequence[str], job: _Job) -> None:
+def _embed_together(subjects: Sequence[Subject], job: _Job) -> None:
     """Fill the embedding cache for all tasks in one pass: workers start and load the model once."""
     asked: dict[str | None, list[pa.Table]] = {}
-    for name in names:
-        task = job.task(name)
-        if job.options.overwrite or not finished(job.out / "mined" / name, DATASETS, job.key(task)):
+    for subject in subjects:
+        task = job.task(subject)
+        if job.options.overwrite or not finished(job.out / "mined" / subject.name, DATASETS, job.key(task, subject)):
             asked.setdefault(task.media_root, []).append(_contents(task, job.assets))
     for root, tables in asked.items():
         job.embed(pa.concat_tables(tables).combine_chunks(), root)
 
 
-def _mine_task(name: str, job: _Job) -> MinedTask:
-    began = time.perf_counter()
-    task, config, options = job.task(name), job.config, job.options
+def _mine_task(subject: Subject, job: _Job) -> MinedTask:
+    began, name = time.perf_counter(), subject.name
+    task, config, options = job.task(subject), job.config, job.options
     folder, work = job.out / "mined" / name, job.out / ".work"
-    key = job.key(task)
+    key = job.key(task, subject)
     if not options.overwrite and (done := finished(folder, DATASETS, key)):
         return _result(folder, done.summary, reused=True)
 
     queries, corpus = _embed(task, job)
-    documents, guards = _guards(task, corpus, job.assets, config)
+    unhashed: dict[str, int] = {}
+    fingerprints = labels.fingerprints(task.corpus, job.assets)
+    if subject.elsewhere and config.mine.guards.near_duplicate:
+        seen = looks(task.corpus, job.source(task.media_root), job.run, job.progress)
+        fingerprints, unhashed = seen.fingerprints, seen.unknown
+    documents = documents_of(task, corpus, fingerprints, job.assets, config.mine.guards)
+    scorer, how = _scorer(task, job), How(config, job.score_map, job.run, job.progress)
+    mined = mine_parts(task, documents, queries, corpus, scorer, how)
+    task = mined.task
     rows, tally = Rows.of(task, documents.group, job.assets), Tally(task)
     lost = np.flatnonzero(~queries.readable)
-    train, rejected = [], [rows.unreadable(lost, queries.reject[lost])]
-    job.progress.begin([f"mine {name}"], len(task.queries))
-    try:
-        for task_type, language, data in _sub_datasets(task, queries, corpus):
-            started = time.perf_counter()
-            mined = mine_vectors(data, task.judgements, guards, config.mine, config.embedder.score_map, job.run)
-            train.append(rows.train(data, mined))
-            rejected.append(rows.rejected(data, mined, config.mine.t_pos, config.mine.top_k))
-            tally.add(task_type, language, data, mined)
-            n = len(data.query_rows)
-            job.progress.advance(f"mine {name}", n, n, len(rejected[-1]), time.perf_counter() - started)
-    finally:
-        job.progress.end()
+    train, rejected = [], [rows.unreadable(lost, queries.reject[lost]), subject.rejected()]
+    for part in mined.parts:
+        train.append(rows.train(part))
+        rejected.append(rows.rejected(part, config.mine))
+        tally.add(part, config.mine.negatives)
 
     kept = in_query_order(train, task.queries, TRAIN)
     dropped = in_query_order(rejected, task.queries, MINE_REJECTED)
     manifest = partial(Manifest, fingerprint=key, config=config.model_dump(mode="json"), media_root=task.media_root)
+    if config.mine.judge.promote:
+        write_dataset(folder / PROMOTED, mined.promoted, RELEVANCE, manifest(rows=len(mined.promoted)), work)
+    elif (folder / PROMOTED).exists():
+        shutil.rmtree(folder / PROMOTED)
     write_dataset(folder / "rejected", dropped, MINE_REJECTED, manifest(rows=len(dropped)), work)
     write_dataset(folder / "train", kept, TRAIN, manifest(rows=len(kept)), work)
     summary = {
         **tally.summary(config.mine, kept, dropped),
         **groups.described(documents.group),
+        "queries": len(kept) + len(dropped),
         "documents": len(task.corpus),
+        "judged": mined.asked,
+        "promoted": len(mined.promoted),
+        **subject.described(unhashed),
         "unreadable_documents": dict(Counter(r["reason"] for r in corpus.reject if r is not None)),
         "model_fingerprint": options.model_fingerprint,
         "fingerprint": key,
         "seconds": round(time.perf_counter() - began, 3),
     }
     write_json(folder / "summary.json", summary)
+    shutil.rmtree(work / VECTORS, ignore_errors=True)
     return _result(folder, summary, reused=False)
 
 
 def _embed(task: Task, job: _Job) -> tuple[Embedded, Embedded]:
     """Vectors of all queries and of all documents of a task."""
+    given, work = job.options.vectors, job.out / ".work" / VECTORS
+    if given is not None:
+        return given.of(task.queries.column("query_id"), task.corpus.column("doc_id"), work)
     both = job.embed(_contents(task, job.assets), task.media_root)
     n = len(task.queries)
     halves = (slice(None, n), slice(n, None))
@@ -195,41 +250,23 @@ def _contents(task: Task, assets: pa.Table) -> pa.Table:
     return contents.set_column(contents.column_names.index("asset_id"), "asset_id", ids)
 
 
-def _guards(task: Task, corpus: Embedded, assets: pa.Table, config: Config) -> tuple[Documents, Guards]:
-    content = labels.content_labels(task.corpus)
-    fingerprints = labels.fingerprints(task.corpus, assets)
-    group = groups.near_duplicate_groups(content, corpus.vectors, corpus.readable, fingerprints, config.mine.guards)
-    source = labels.source_labels(task.corpus, labels.file_hashes(task.corpus, assets))
-    documents = Documents(content, group, source, *labels.spans(task.corpus))
-    queries = labels.content_labels(task.queries)
-    moments = task.name == MOMENTS
-    return documents, Guards(
-        queries, task.judgements.positives, documents, moments, config.mine.guards, task.judgements.undecided
-    )
+def _scorer(task: Task, job: _Job) -> PairScorer | None:
+    """Who gives logits, where a reranker is configured."""
+    model, known = job.config.reranker, job.options.reranker_fingerprint
+    if model is None or known is None:
+        return None
+    contents = _contents(task, job.assets)
+    source = replace(job.source(task.media_root), model_fingerprint=known)
+    hashes = labels.file_hashes(contents, job.assets)
+    ref = ModelRef("reranker", model)
+    return PairScorer(contents, hashes, len(task.queries), source, ref, job.run, job.progress)
 
 
-def _sub_datasets(task: Task, queries: Embedded, corpus: Embedded) -> Iterator[tuple[str, str | None, SubDataset]]:
-    """Task type x language, in order; documents without a task type or language serve all."""
-    kinds = set(zip(*(task.queries.column(c).to_pylist() for c in SUB_DATASET), strict=True))
-    for kind in sorted(kinds, key=lambda k: (k[0], k[1] or "")):
-        asks, serves = queries.readable.copy(), corpus.readable.copy()
-        for column, wanted in zip(SUB_DATASET, kind, strict=True):
-            asks &= _equals(task.queries.column(column), wanted)
-            serves &= _equals(task.corpus.column(column), wanted) | _equals(task.corpus.column(column), None)
-        rows, documents = np.flatnonzero(asks), np.flatnonzero(serves)
-        yield *kind, SubDataset(_taken(queries.vectors, rows), _taken(corpus.vectors, documents), rows, documents)
-
-
-def _taken(vectors: Vectors, rows: Ints) -> Vectors:
-    """The vectors of some rows (rising); of neighbours without a copy."""
-    if len(rows) and rows[-1] - rows[0] + 1 == len(rows):
-        return vectors[rows[0] : rows[-1] + 1]
-    return vectors[rows]
-
-
-def _equals(column: pa.ChunkedArray, wanted: str | None) -> Bools:
-    mask = pc.is_null(column) if wanted is None else pc.fill_null(pc.equal(column, wanted), False)
-    return np.asarray(mask.to_numpy())
+def _serving_all(corpus: pa.Table) -> pa.Table:
+    """The corpus as one that every sub-dataset searches."""
+    for name in SUB_DATASET:
+        corpus = corpus.set_column(corpus.column_names.index(name), name, pa.nulls(len(corpus), pa.string()))
+    return corpus
 
 
 def _assets(assets: pa.Table | None) -> pa.Table:

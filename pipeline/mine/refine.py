@@ -2,27 +2,42 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.config import MineSettings
+from pipeline.mine.filters import Filter, Positives, admitted, filters_of
+from pipeline.mine.keys import Keys, Marks
+from pipeline.mine.picking import Picking, pick
+from pipeline.mine.pool import FREE, LABELLED_POSITIVE, Codes, Judged, Pool, offsets_of
 from pipeline.mine.ragged import Bools, Ints, Ragged, find
 from pipeline.mine.top_k import Scores, TopK
 
-Codes = NDArray[np.uint8]
-KEPT, NO_POSITIVE_IN_TOP_K, POSITIVE_BELOW_T_POS = 0, 1, 2
-REASONS = ("", "no_positive_in_top_k", "positive_below_t_pos")  # index: a verdict
-FREE, LABELLED_POSITIVE = 0, 1  # why a candidate may not be a negative; guards.py has the others
+KEPT, NO_POSITIVE_IN_TOP_K, POSITIVE_BELOW_T_POS, AMBIGUOUS, OVER_TYPE_QUOTA = range(5)
+# Index: a verdict. The last is the whole task's matter (settle.py).
+REASONS = ("", "no_positive_in_top_k", "positive_below_t_pos", "ambiguous", "over_type_quota")
 
 
 @dataclass(frozen=True)
 class Rule:
-    """The numbers of the rule; `t_pos` and `margin` are on the scale of the scores."""
+    """The numbers of the rule; `t_pos` and those of the filters are on the scale of the scores."""
 
     t_pos: float
-    margin: float  # delta, signed
-    negatives: int  # kept a query, at most
+    filters: tuple[Filter, ...]
+    picking: Picking
+    rivals: int | None = None  # more candidates than this near the positives make a query ambiguous
+    epsilon: float = 0.0  # how near that is
+    tells_explicit: bool = False  # whether filters or picking treat explicit negatives as such
+
+    @classmethod
+    def of(cls, settings: MineSettings) -> Rule:
+        """As settings say."""
+        guards = settings.guards
+        told = settings.skip_ranks > 0 or settings.explicit_share > 0
+        picking = Picking.of(settings)
+        return cls(settings.t_pos, filters_of(settings), picking, guards.max_rivals, guards.rival_epsilon, told)
 
 
 @dataclass(frozen=True)
@@ -33,6 +48,7 @@ class Candidates:
     recalled or not. explicit: documents judged irrelevant, candidates even when not recalled,
     with explicit_scores float32 [E] aligned to its values. blocked uint8 [Q, K] and
     explicit_blocked uint8 [E]: the code of the guard that forbids a document, FREE for none.
+    keys: uint64 [Q], of the queries, and marks, for ways of picking that ask for them.
     """
 
     recalled: TopK
@@ -41,21 +57,8 @@ class Candidates:
     explicit_scores: Scores
     blocked: Codes
     explicit_blocked: Codes
-
-
-@dataclass(frozen=True)
-class Judged:
-    """Documents of Q queries in rows of unequal length: all arrays but `offsets` are [J]."""
-
-    offsets: Ints  # [Q + 1]
-    documents: Ints
-    scores: Scores
-    ranks: Ints  # from 1 in the top-K; 0 when not recalled
-
-    @property
-    def rows(self) -> Ints:
-        """The query of each document."""
-        return Ragged(self.offsets, self.documents).rows
+    keys: Keys | None = None
+    marks: Marks | None = None
 
 
 @dataclass(frozen=True)
@@ -64,11 +67,27 @@ class Refined:
 
     verdicts: Codes  # [Q], an index of REASONS
     positives: Judged  # best first
-    negatives: Judged  # hardest first
+    negatives: Judged  # in the order of preference: hardest first, where picking is plain
     mean: NDArray[np.float64]  # [Q], of the refined positives; NaN when rejected
     best_score: Scores  # [Q], of the labelled positives in the top-K; NaN when there is none
     best_rank: Ints  # [Q]; 0 when there is none
     hits: Ints  # [256], index a code: negatives that the bare rule would keep, and a guard did not
+    rivals: Ints  # [Q], candidates near the positives, where the rule counts them
+
+    def without(self, lost: Bools, verdict: int) -> Refined:
+        """The same with the queries `lost` (bool [Q]) rejected by `verdict`."""
+        return replace(
+            self,
+            verdicts=np.where(lost, verdict, self.verdicts).astype(np.uint8),
+            positives=self.positives.where(~lost[self.positives.rows]),
+            negatives=self.negatives.where(~lost[self.negatives.rows]),
+            mean=np.where(lost, np.nan, self.mean),
+        )
+
+    @property
+    def positive_scores(self) -> Positives:
+        """Mean, smallest and largest score of each query's positives; of no candidates."""
+        return _scores_of(self.positives, np.zeros(0, np.int64))
 
 
 def refine(candidates: Candidates, rule: Rule) -> Refined:
@@ -81,8 +100,10 @@ def refine(candidates: Candidates, rule: Rule) -> Refined:
         mean(q) = sum of s(q, p) over P+(q) / |P+(q)|              in float64
         N(q) = { d in (T(q) or E(q)), not in P(q), not blocked : s(q, d) < mean(q) + margin }
 
-    and the first `negatives` of N(q), by score falling, then by position. A rejected query says
-    whether no positive was in the top-K or none of those there scored above `t_pos`.
+    and the first `negatives` of N(q), by score falling, then by position; other filters and ways of
+    picking take the place of the last line. A rejected query says whether no positive was in the
+    top-K, none of those there scored above `t_pos`, or more than `rivals` free candidates score
+    mean(q) - epsilon or more.
     Raises ValueError on a NaN score. Source: Qwen3-VL-Embedding report, section 3.3.
     """
     top, base = candidates.recalled, _base(candidates)
@@ -94,40 +115,23 @@ def refine(candidates: Candidates, rule: Rule) -> Refined:
     is_refined = is_positive & (top.scores > rule.t_pos)
 
     positives = _judged(is_refined, top)
-    count = positives.offsets[1:] - positives.offsets[:-1]
-    kept = count > 0
-    total = np.bincount(positives.rows, weights=positives.scores.astype(np.float64), minlength=len(kept))
-    mean = np.divide(total, count, out=np.full(len(kept), np.nan), where=kept)
     best_score, best_rank = _best(is_positive, top)
-
-    pool = _pool(candidates, valid & ~is_refined, is_positive, keys, base)
-    negatives, hits = _hardest(pool, mean + rule.margin, rule.negatives)
+    pool = _pool(candidates, valid & ~is_refined, is_positive, keys, base, rule.tells_explicit)
+    refined = _scores_of(positives, pool.query)
+    kept = ~np.isnan(refined.mean)
     verdicts = np.where(kept, KEPT, np.where(best_rank > 0, POSITIVE_BELOW_T_POS, NO_POSITIVE_IN_TOP_K))
-    return Refined(verdicts.astype(np.uint8), positives, negatives, mean, best_score, best_rank, hits)
+    rivals = np.zeros(len(kept), np.int64)
+    if rule.rivals is not None:
+        near = (pool.code == FREE) & (pool.score >= (refined.mean - rule.epsilon)[pool.query])
+        rivals = np.bincount(pool.query[near], minlength=len(kept)).astype(np.int64)
+        verdicts[kept & (rivals > rule.rivals)] = AMBIGUOUS
+        positives = positives.where((verdicts == KEPT)[positives.rows])
+        refined = _scores_of(positives, pool.query)
 
-
-@dataclass(frozen=True)
-class _Pool:
-    """Candidates for negatives, flat: one entry a (query, document)."""
-
-    query: Ints
-    document: Ints
-    score: Scores
-    rank: Ints
-    code: Codes
-
-    def where(self, chosen: Bools | Ints) -> _Pool:
-        c = chosen
-        return _Pool(self.query[c], self.document[c], self.score[c], self.rank[c], self.code[c])
-
-    def plus(self, other: _Pool) -> _Pool:
-        return _Pool(
-            np.concatenate([self.query, other.query]),
-            np.concatenate([self.document, other.document]),
-            np.concatenate([self.score, other.score]),
-            np.concatenate([self.rank, other.rank]),
-            np.concatenate([self.code, other.code]),
-        )
+    ranks = pool.rank if pool.explicit is None else np.where(pool.explicit, 0, pool.rank)
+    open_ = pool.where(admitted(rule.filters, refined, pool.score, ranks))
+    negatives, hits = pick(open_, len(kept), rule.picking, candidates.keys, candidates.marks)
+    return Refined(verdicts.astype(np.uint8), positives, negatives, refined.mean, best_score, best_rank, hits, rivals)
 
 
 def _base(candidates: Candidates) -> int:
@@ -142,11 +146,19 @@ def _among(lists: Ragged, base: int, keys: Ints) -> Bools:
 
 def _judged(mask: Bools, top: TopK) -> Judged:
     rows, columns = np.nonzero(mask)
-    return Judged(_offsets(rows, len(mask)), top.positions[mask], top.scores[mask], columns + 1)
+    return Judged(offsets_of(rows, len(mask)), top.positions[mask], top.scores[mask], columns + 1)
 
 
-def _offsets(rows: Ints, n: int) -> Ints:
-    return np.searchsorted(rows, np.arange(n + 1)).astype(np.int64)
+def _scores_of(positives: Judged, query: Ints) -> Positives:
+    """Mean, smallest and largest score of the positives (best first) of each query."""
+    starts, ends = positives.offsets[:-1], positives.offsets[1:]
+    count = ends - starts
+    some = count > 0
+    total = np.bincount(positives.rows, weights=positives.scores.astype(np.float64), minlength=len(some))
+    mean, low, high = (np.full(len(some), np.nan) for _ in range(3))
+    np.divide(total, count, out=mean, where=some)
+    low[some], high[some] = positives.scores[ends[some] - 1], positives.scores[starts[some]]
+    return Positives(mean, low, high, query)
 
 
 def _best(is_positive: Bools, top: TopK) -> tuple[Scores, Ints]:
@@ -158,12 +170,15 @@ def _best(is_positive: Bools, top: TopK) -> tuple[Scores, Ints]:
     return np.where(there, top.scores[rows, first], np.float32(np.nan)), np.where(there, first + 1, 0)
 
 
-def _pool(candidates: Candidates, chosen: Bools, is_positive: Bools, keys: Ints, base: int) -> _Pool:
+def _pool(
+    candidates: Candidates, chosen: Bools, is_positive: Bools, keys: Ints, base: int, tells_explicit: bool
+) -> Pool:
     """Every recalled document but refined positives, and explicit ones that were not recalled."""
     top, explicit = candidates.recalled, candidates.explicit
     rows, columns = np.nonzero(chosen)
     codes = np.where(is_positive, LABELLED_POSITIVE, candidates.blocked)[chosen]
-    recalled = _Pool(rows, top.positions[chosen], top.scores[chosen], columns + 1, codes.astype(np.uint8))
+    marked = _among(explicit, base, keys)[chosen] if tells_explicit else None
+    recalled = Pool(rows, top.positions[chosen], top.scores[chosen], columns + 1, codes.astype(np.uint8), marked)
     if len(explicit.values) == 0:
         return recalled
     pairs = explicit.rows * base + explicit.values
@@ -172,39 +187,12 @@ def _pool(candidates: Candidates, chosen: Bools, is_positive: Bools, keys: Ints,
     absent = np.ones(len(pairs), bool)
     absent[order[seen[seen >= 0]]] = False
     codes = np.where(_among(candidates.labelled, base, pairs), LABELLED_POSITIVE, candidates.explicit_blocked)
-    extra = _Pool(
-        explicit.rows, explicit.values, candidates.explicit_scores, np.zeros_like(pairs), codes.astype(np.uint8)
+    extra = Pool(
+        explicit.rows,
+        explicit.values,
+        candidates.explicit_scores,
+        np.zeros_like(pairs),
+        codes.astype(np.uint8),
+        np.ones(len(pairs), bool) if tells_explicit else None,
     ).where(absent)
     return recalled.plus(extra)
-
-
-def _hardest(pool: _Pool, limit: NDArray[np.float64], cap: int) -> tuple[Judged, Ints]:
-    """The first `cap` free candidates of each query below its `limit` (NaN: none), and the hits.
-
-    A hit is a blocked candidate that would stand among the first `cap` if nothing were blocked.
-    """
-    below = pool.where(pool.score < limit[pool.query])
-    below = below.where(below.score >= _cutoff(below, len(limit), cap)[below.query])
-    ranked = below.where(np.lexsort((below.document, -below.score, below.query)))
-    starts = _offsets(ranked.query, len(limit))
-    place = np.arange(len(ranked.query)) - starts[ranked.query]
-    hits = np.bincount(ranked.code[(place < cap) & (ranked.code != FREE)], minlength=256)
-    free = ranked.where(ranked.code == FREE)
-    offsets = _offsets(free.query, len(limit))
-    first = free.where(np.arange(len(free.query)) - offsets[free.query] < cap)
-    return Judged(_offsets(first.query, len(limit)), first.document, first.score, first.rank), hits.astype(np.int64)
-
-
-def _cutoff(pool: _Pool, n: int, cap: int) -> NDArray[np.float64]:
-    """A score below which no candidate of each query can be among the first `cap`, float64 [n].
-
-    Recalled documents stand in falling order of score, so it is that of the `cap`-th free one:
-    most candidates need not be sorted.
-    """
-    free = pool.where((pool.code == FREE) & (pool.rank > 0))
-    offsets = _offsets(free.query, n)
-    last = offsets[:-1] + cap - 1
-    there = (last < offsets[1:]) & (cap > 0)
-    cutoff = np.full(n, -np.inf if cap else np.inf)
-    cutoff[there] = free.score[last[there]]
-    return cutoff

@@ -16,11 +16,14 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from pipeline.config import FrameSettings
+from pipeline.mine.data_set import data_set_of
+from pipeline.mine.datasets.layouts import is_own
 from pipeline.mine.embedding_cache import EmbeddingCache, Keys, as_matrix
 from pipeline.mine.inputs import read_task
-from pipeline.mine.labels import file_hashes
+from pipeline.mine.judgements import RANDOM
+from pipeline.mine.labels import ASSET_COLUMNS, file_hashes
 from pipeline.mine.summary import by_reason
-from pipeline.schemas import CONTENT, MINE_REJECTED, RELEVANCE, TRAIN
+from pipeline.schemas import ASSETS, CONTENT, MINE_REJECTED, RELEVANCE, TRAIN
 from pipeline.store.removal import (
     POSITIVE_REMOVED,
     STAGE,
@@ -133,7 +136,7 @@ def _pairs_without(table: pa.Table, gone: Gone) -> pa.Table:
 
 
 def _summarise(folder: Path, gone: Gone) -> None:
-    """Bring the counts of summary.json up to date; its histograms and guards stay those of the mining."""
+    """Bring the counts of summary.json up to date; histograms, guards and hubness stay those of the mining."""
     path = folder / "summary.json"
     if not path.is_file():
         return
@@ -156,6 +159,8 @@ def _summarise(folder: Path, gone: Gone) -> None:
         "positives": sum(len(r["positives"]) for r in rows),
         "negatives": len(negatives),
         "without_negatives": sum(not r["negatives"] for r in rows),
+        "fewer_negatives": sum(len(r["negatives"]) < summary["max_negatives"] for r in rows),
+        "random_negatives": sum(d["source"] == RANDOM for r in rows for d in r["negatives"]),
         "negatives_above_positive_mean": sum(s > m for s, m in negatives) / len(negatives) if negatives else 0.0,
         "documents": summary.get("documents", 0) - len(gone.documents),
         "sub_datasets": subs,
@@ -202,13 +207,13 @@ def sweep_caches(out: Path, tasks: Iterable[Path], assets: pa.Table, gone: Mappi
     of those deleted. Frames of removed spans that are no whole asset go too.
 
     To be called before the pool and the tasks are written again. Keys are hashes: what is still asked for is
-    known, so nothing else needs to be.
+    known, so nothing else needs to be. Vectors of data sets from elsewhere stay as long as their folder is there.
     """
-    wanted: set[str] = set()
+    wanted: set[str] = set(_of_data_sets(out))
     frames: set[str] = set()
     for folder in tasks:
         lost = gone[folder.name]
-        for settings in _frame_settings(out, folder):
+        for settings in _frame_settings(folder, out / "mined" / folder.name):
             for row, sha256, keys in _asked(folder, assets, settings):
                 stays = row["id"] not in lost.queries and row["id"] not in lost.documents
                 if stays:
@@ -221,6 +226,17 @@ def sweep_caches(out: Path, tasks: Iterable[Path], assets: pa.Table, gone: Mappi
     return sum(_sweep(folder, wanted) for folder in sorted((out / "cache" / "embeddings").glob("*")))
 
 
+def _of_data_sets(out: Path) -> Iterator[str]:
+    """Keys of all that the data sets from elsewhere ask for that were mined into `out`."""
+    unknown = pa.schema([ASSETS.field(c) for c in ASSET_COLUMNS]).empty_table()  # they are mined without the pool
+    for mined in mined_folders(out):
+        folder = data_set_of(mined)
+        if folder is not None and is_own(folder):
+            for settings in _frame_settings(folder, mined):
+                for row, sha256, keys in _asked(folder, unknown, settings):
+                    yield keys.of(row, sha256)
+
+
 def _asked(folder: Path, assets: pa.Table, settings: FrameSettings) -> Iterator[tuple[Row, str | None, Keys]]:
     task = read_task(folder, None)
     keys = Keys(settings, None if task.media_root is None else Path(task.media_root))
@@ -231,10 +247,10 @@ def _asked(folder: Path, assets: pa.Table, settings: FrameSettings) -> Iterator[
             yield {**row, "id": row[key], "instruction": told}, sha256, keys
 
 
-def _frame_settings(out: Path, folder: Path) -> list[FrameSettings]:
+def _frame_settings(folder: Path, mined: Path) -> list[FrameSettings]:
     """Those that the task was made and mined with."""
     found = []
-    for manifest in (read_manifest(folder / "queries"), read_manifest(out / "mined" / folder.name / "train")):
+    for manifest in (read_manifest(folder / "queries"), read_manifest(mined / "train")):
         try:
             settings = FrameSettings.model_validate(manifest.config.get("frames") or {}) if manifest else None
         except ValidationError:  # of another version, whose keys nobody asks for any more

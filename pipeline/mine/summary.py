@@ -13,9 +13,12 @@ import pyarrow.compute as pc
 
 from pipeline.config import MineSettings
 from pipeline.mine.guards import hits_by_name
+from pipeline.mine.hubness import hubness
 from pipeline.mine.inputs import Task
-from pipeline.mine.mine_vectors import BINS, Histograms, Mined, SubDataset
+from pipeline.mine.judgements import MINED
+from pipeline.mine.mine_vectors import BINS, Histograms
 from pipeline.mine.refine import KEPT
+from pipeline.mine.settle import Part
 
 
 @dataclass
@@ -30,10 +33,16 @@ class Tally:
     negatives: int = 0
     above_mean: int = 0
     without_negatives: int = 0
+    fewer_negatives: int = 0
+    random_negatives: int = 0
 
-    def add(self, task_type: str, language: str | None, data: SubDataset, mined: Mined) -> None:
-        """Count one mined sub-dataset."""
-        refined = mined.refined
+    def __post_init__(self) -> None:
+        n = len(self.task.corpus)
+        self.searched, self.recalled, self.used = np.zeros(n, bool), np.zeros(n, np.int64), np.zeros(n, np.int64)
+
+    def add(self, part: Part, asked: int) -> None:
+        """Count one mined sub-dataset. asked: negatives a query."""
+        mined, refined = part.mined, part.mined.refined
         kept = refined.verdicts == KEPT
         negatives = refined.negatives
         self.hits.update(hits_by_name(refined.hits))
@@ -42,13 +51,19 @@ class Tally:
         self.negatives += len(negatives.documents)
         self.above_mean += int((negatives.scores > refined.mean[negatives.rows]).sum())
         self.without_negatives += int((kept & (np.diff(negatives.offsets) == 0)).sum())
+        self.fewer_negatives += int((kept & (np.diff(negatives.offsets) < asked)).sum())
+        source = self.task.judgements.codes_of(part.query_rows[negatives.rows], negatives.documents)
+        self.random_negatives += int(((source == MINED) & (negatives.ranks == 0)).sum())
+        self.searched[part.document_rows] = True
+        self.recalled[part.document_rows] += mined.recalled
+        self.used += np.bincount(negatives.documents, minlength=len(self.used))
         self.sub_datasets.append(
             {
-                "task_type": task_type,
-                "language": language,
-                "instruction": self.task.instructions[task_type],
-                "queries": len(data.query_rows),
-                "documents": len(data.document_rows),
+                "task_type": part.task_type,
+                "language": part.language,
+                "instruction": self.task.instructions[part.task_type],
+                "queries": len(part.query_rows),
+                "documents": len(part.document_rows),
                 "kept": int(kept.sum()),
                 "recall_at_k": mined.recall_at_k,
             }
@@ -64,9 +79,16 @@ class Tally:
             "positives": self.positives,
             "negatives": self.negatives,
             "without_negatives": self.without_negatives,
+            "fewer_negatives": self.fewer_negatives,
+            "random_negatives": self.random_negatives,
             "negatives_above_positive_mean": self.above_mean / self.negatives if self.negatives else 0.0,
             "guard_hits": dict(self.hits),
+            "hubness": {
+                "recalled": hubness(self.recalled[self.searched]),
+                "negatives": hubness(self.used[self.searched]),
+            },
             "t_pos": settings.t_pos,
+            "rule": list(settings.rule),
             "margin": settings.margin,
             "top_k": settings.top_k,
             "max_negatives": settings.negatives,

@@ -54,6 +54,24 @@ def _sentence_transformers_reranker(settings: ModelSettings) -> object:
     return QwenVlReranker(settings)
 
 
+def _vllm_vlm(settings: VlmSettings) -> object:
+    from pipeline.models.vllm.vlm import VllmVlm
+
+    return VllmVlm(settings)
+
+
+def _vllm_embedder(settings: ModelSettings) -> object:
+    from pipeline.models.vllm.pooling import VllmEmbedder
+
+    return VllmEmbedder(settings)
+
+
+def _vllm_reranker(settings: ModelSettings) -> object:
+    from pipeline.models.vllm.pooling import VllmReranker
+
+    return VllmReranker(settings)
+
+
 def _openai_vlm(settings: VlmSettings) -> object:
     from pipeline.models.openai.vlm import OpenAiVlm
 
@@ -99,6 +117,9 @@ _LOADERS: dict[tuple[str, str], Callable[[Any], object]] = {
     ("open_clip", "embedder"): _open_clip_embedder,
     ("sentence_transformers", "embedder"): _sentence_transformers_embedder,
     ("sentence_transformers", "reranker"): _sentence_transformers_reranker,
+    ("vllm", "vlm"): _vllm_vlm,
+    ("vllm", "embedder"): _vllm_embedder,
+    ("vllm", "reranker"): _vllm_reranker,
     ("openai", "vlm"): _openai_vlm,
     ("fake", "classifier"): _fake_classifier,
     ("fake", "text_reader"): _fake_text_reader,

@@ -94,6 +94,11 @@ class Embedder(Protocol):
         """Changes whenever vectors could: hash of weights, dtype, prompt and pixel budget."""
         ...
 
+    @property
+    def dim(self) -> int:
+        """Values of a vector."""
+        ...
+
     def embed(self, items: Sequence[Item], instruction: str = "") -> Vectors:
         """Return float32 [N, dim], finite and L2-normalised, one row an item in order."""
         ...

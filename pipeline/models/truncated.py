@@ -24,9 +24,9 @@ class Truncated:
     """An embedder whose vectors are cut to `dim` values."""
 
     def __init__(self, embedder: Embedder, dim: int, model: str) -> None:
-        whole = embedder.embed([Item(text="a")]).shape[1]
-        if dim > whole:
-            raise ModelError(f"dim is {dim}, but the vectors of {model} have {whole} values; use {whole} or less")
+        if dim > embedder.dim:
+            fits = f"{embedder.dim} values; use {embedder.dim} or less"
+            raise ModelError(f"dim is {dim}, but the vectors of {model} have {fits}")
         self._embedder, self.dim = embedder, dim
         self.fingerprint = f"{embedder.fingerprint}:dim{dim}"
 

@@ -36,10 +36,10 @@ def place_of(content: dict[str, Any]) -> Place | None:
     return None if media is None else Place(content[media], media, content["start_s"], content["end_s"])
 
 
-def shown(content: dict[str, Any], thumbs: Thumbnails, media_root: str | None) -> Shown:
-    """Prepare a Content for the template; its place should have been learnt before."""
+def shown(content: dict[str, Any], thumbs: Thumbnails, media_root: str | None, of_pool: bool = True) -> Shown:
+    """Prepare a Content for the template; its place should have been learnt before where it is `of_pool`."""
     place = place_of(content)
-    return Shown(content["text"], None if place is None else thumbs.of(place, media_root))
+    return Shown(content["text"], None if place is None else thumbs.of(place, media_root, of_pool=of_pool))
 
 
 def learn(contents: list[dict[str, Any]], thumbs: Thumbnails) -> None:

@@ -66,6 +66,16 @@ class Card:
 
 
 @dataclass(frozen=True)
+class Hubs:
+    """How unevenly documents stand in a kind of list (docs/mining.md)."""
+
+    lists: str
+    skewness: float
+    largest: int
+    never: float  # 0..1
+
+
+@dataclass(frozen=True)
 class MineView:
     """All that the template shows of one mined task."""
 
@@ -75,6 +85,7 @@ class MineView:
     subs: list[SubRow]
     reasons: list[tuple[str, int]]
     guards: list[tuple[str, int]] | None  # None: not recorded
+    hubs: list[Hubs]  # empty: not recorded
     scores: Chart | None
     gaps: Chart | None
     charts: list[Chart]  # scores by sub-dataset, where there are several
@@ -119,7 +130,9 @@ def _mined(out: Path, name: str, manifest: Manifest, thumbs: Thumbnails) -> Mine
     columns = [*SCORES, "positives.list.element.score", "negatives.list.element.score"]
     for table in read.batches(folder / "train", columns, rows=2048):
         _count(table, subs, draw)
-    reasons = _rejected(out, name, subs)
+    summary = read.summary(folder)
+    elsewhere = summary.get("data_set")  # where its queries lie, for a data set that synth did not make
+    reasons = _rejected(folder / "rejected", out / (elsewhere or f"synth/{name}") / "queries", subs)
     rows = sorted(subs.values(), key=lambda s: (s.task_type, s.language))
     t_pos, margin = (read.setting(manifest.config, f"mine.{key}") for key in ("t_pos", "margin"))
     several = [s for s in rows if s.kept] if sum(s.kept > 0 for s in rows) > 1 else []
@@ -129,11 +142,12 @@ def _mined(out: Path, name: str, manifest: Manifest, thumbs: Thumbnails) -> Mine
         margin=margin,
         subs=rows,
         reasons=sorted(reasons.items(), key=lambda r: (-r[1], r[0])),
-        guards=_guards(read.summary(folder)),
+        guards=_guards(summary),
+        hubs=_hubs(summary),
         scores=_score_chart("Scores of positives and hard negatives", rows, t_pos),
         gaps=_gap_chart(rows, margin),
         charts=[c for s in several[:MAX_CHARTS] if (c := _score_chart(_title(s), [s], t_pos)) is not None],
-        cards=_cards(folder, draw.chosen(), manifest, thumbs),
+        cards=_cards(folder, draw.chosen(), manifest, thumbs, of_pool=elsewhere is None),
         manifest=manifest,
     )
 
@@ -182,9 +196,8 @@ def _count(table: pa.Table, subs: dict[SubDataset, SubRow], draw: Draw) -> None:
         sub.gaps.add(gap[inside[negative_row]])
 
 
-def _rejected(out: Path, name: str, subs: dict[SubDataset, SubRow]) -> Counter[str]:
-    """Count rejected queries by reason, and add them to the sub-datasets that synthesis put them in."""
-    folder, queries = out / "mined" / name / "rejected", out / "synth" / name / "queries"
+def _rejected(folder: Path, queries: Path, subs: dict[SubDataset, SubRow]) -> Counter[str]:
+    """Count rejected queries by reason, and add them to the sub-datasets that `queries` puts them in."""
     reason_of: dict[str, str] = {}
     for table in read.batches(folder, ["query_id", "reason"]):
         reason_of |= dict(zip(table.column("query_id").to_pylist(), table.column("reason").to_pylist(), strict=True))
@@ -194,8 +207,8 @@ def _rejected(out: Path, name: str, subs: dict[SubDataset, SubRow]) -> Counter[s
         for table in read.batches(queries, ["query_id", "task_type", "language"]):
             for row in table.filter(pc.is_in(table.column("query_id"), value_set=ids)).to_pylist():
                 _sub(subs, row["task_type"], row["language"]).rejected[reason_of.pop(row["query_id"])] += 1
-    if reason_of:  # a data set of one's own: its queries are not in this folder
-        _sub(subs, "not in this folder's synth", None).rejected.update(reason_of.values())
+    if reason_of:  # rows that could not be read as queries, or a data set that is no longer where it was
+        _sub(subs, "not among the queries of the data set", None).rejected.update(reason_of.values())
     return reasons
 
 
@@ -207,6 +220,17 @@ def _guards(told: dict[str, Any]) -> list[tuple[str, int]] | None:
     for name, value in told["guard_hits"].items():
         hits.update(value if isinstance(value, dict) else {name: value})
     return sorted(hits.items(), key=lambda h: (-h[1], h[0]))
+
+
+def _hubs(told: dict[str, Any]) -> list[Hubs]:
+    """What was recalled, then what became of it."""
+    known = told.get("hubness", {})
+    lists = {"recalled": "what was recalled", "negatives": "the negatives"}
+    return [
+        Hubs(words, known[key]["n_k_skewness"], known[key]["largest"], known[key]["never"])
+        for key, words in lists.items()
+        if key in known
+    ]
 
 
 def _merged(tallies: list[Tally]) -> Tally:
@@ -235,31 +259,32 @@ def _gap_chart(rows: list[SubRow], margin: float | None) -> Chart | None:
     return histogram("How near negatives come to the positives", "score − mean positive of the query", series, lines)
 
 
-def _cards(folder: Path, positions: list[int], manifest: Manifest, thumbs: Thumbnails) -> list[Card]:
+def _cards(folder: Path, positions: list[int], manifest: Manifest, thumbs: Thumbnails, of_pool: bool) -> list[Card]:
     rows = read.take(folder / "train", positions, CARD)
-    learn([c for r in rows for c in (r["query"], *(d["content"] for d in _documents(r)))], thumbs)
+    if of_pool:
+        learn([c for r in rows for c in (r["query"], *(d["content"] for d in _documents(r)))], thumbs)
     # Hardest first: what a reader should doubt stands at the top.
     rows.sort(
         key=lambda r: (-max((d["score"] - r["positive_mean"] for d in r["negatives"]), default=-9.0), r["query_id"])
     )
-    return [_card(row, manifest.media_root, thumbs) for row in rows]
+    return [_card(row, manifest.media_root, thumbs, of_pool) for row in rows]
 
 
 def _documents(row: dict[str, Any]) -> list[dict[str, Any]]:
     return [*row["positives"][:SHOWN_POSITIVES], *row["negatives"][:SHOWN_NEGATIVES]]
 
 
-def _card(row: dict[str, Any], media_root: str | None, thumbs: Thumbnails) -> Card:
+def _card(row: dict[str, Any], media_root: str | None, thumbs: Thumbnails, of_pool: bool) -> Card:
     positives, negatives = row["positives"], row["negatives"]
     return Card(
-        query=shown(row["query"], thumbs, media_root),
+        query=shown(row["query"], thumbs, media_root, of_pool),
         instruction=row["instruction"],
         task_type=row["task_type"] or "",
         language=row["language"] or "",
         positive_mean=row["positive_mean"],
         documents=[
             Judged(
-                content=shown(d["content"], thumbs, media_root),
+                content=shown(d["content"], thumbs, media_root, of_pool),
                 positive=i < min(len(positives), SHOWN_POSITIVES),
                 source=d["source"],
                 score=d["score"],

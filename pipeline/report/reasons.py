@@ -65,13 +65,37 @@ _SYNTH = {
 _MINE = {
     "no_positive_in_top_k": "none of its positives was among the recalled documents",
     "positive_below_t_pos": "its positives were recalled, but none scores above t+",
+    "ambiguous": "too many documents score as high as its positives",
+    "over_type_quota": "its task type has as many queries as settings allow",
+}
+_READ = {
+    "bad_utf8": "bytes that are not UTF-8",
+    "bad_json": "a line that is no JSON object",
+    "line_too_long": "a line longer than any row of a data set",
+    "missing_id": "no id",
+    "bad_id": "an id that is neither text nor a whole number",
+    "duplicate_id": "the id of an earlier row",
+    "bad_value": "a value of another kind than belongs there",
+    "empty_content": "no text, picture or video",
+    "two_media": "a picture and a video in one",
+    "bad_span": "a span that is none",
+    "bad_url": "a URL that cannot be fetched",
+    "two_task_types": "a task type of its own, in one of several data sets",
+    "no_positive_given": "nothing that can be used is judged relevant to it",
+    "bad_score": "a grade that is no number",
+    "unknown_query": "a judgement of a query that does not exist or was rejected",
+    "unknown_document": "a judgement of a document that does not exist or was rejected",
+    "contradiction": "judged relevant and irrelevant; relevant counts",
 }
 _GUARDS = {
     "labelled_positive": "a positive of this very query",
     "same_query": "a positive of another query with the same content",
+    "similar_query": "a positive of a query with nearly the same vector",
     "same_content": "the same normalised text or medium as a positive",
     "near_duplicate": "in the near-duplicate group of a positive",
     "same_source": "cut from the file of a positive",
+    "related_label": "names the same as a positive, a kind of it, or what it is a kind of",
+    "judged": "the judge finds it relevant",
     "undecided": "synthesis could not tell whether it is right",
 }
 _STAGES = {
@@ -94,6 +118,7 @@ _STAGES = {
     "removed": "drops files that were taken out, by their bytes",
     "removed_segments": "drops segments that were taken out",
     "remove": "taken out since",
+    "read": "reads a data set from elsewhere",
     "rebalance": "limits each category to its quota",
 }
 _TASKS = {
@@ -109,7 +134,7 @@ _TASKS = {
 
 def meaning_of_reject(code: str) -> str:
     """A reject's reason in words; the code itself, spelt out, where it is not known here."""
-    known = {**REASONS, **REFUSALS, **_POOL, **_SYNTH, **_MINE}
+    known = {**REASONS, **REFUSALS, **_POOL, **_SYNTH, **_READ, **_MINE}
     return known.get(code, code.replace("_", " "))
 
 

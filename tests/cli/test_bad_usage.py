@@ -221,3 +221,34 @@ def test_the_tasks_are_listed_with_their_types() -> None:
     assert code == 0
     assert [line.split(":")[0] for line in output.splitlines() if not line.startswith(" ")] == [*TASKS]
     assert "OCR-based Data Extraction" in output
+
+
+@pytest.mark.parametrize(
+    ("told", "message"),
+    [
+        (["--dataset", "/gone"], "--dataset /gone does not exist; name a folder with dataset.json"),
+        (["--name", "x"], "--name says how a data set is read; name one with --dataset"),
+        (["--no-in-batch-negatives"], "--in-batch-negatives says how a data set is read"),
+        (["--dataset", ".", "--task", "image_qa"], "give one of them"),
+        (["--dataset", ".", "--column", "querry=x"], "--column querry is not FIELD=NAME with one of query_id, query"),
+        (["--dataset", ".", "--embeddings", "/gone"], "queries_vectors.parquet is not there"),
+        (["--dataset", ".", "--embeddings", "/gone", "--dim", "64"], "--dim cuts vectors of a model"),
+        (["--dataset", ".", "--media-root", "/gone"], "--media-root /gone is no folder"),
+    ],
+)
+def test_a_data_set_that_cannot_be_read_is_named(tmp_path: Path, told: list[str], message: str) -> None:
+    code, line = failure("mine", *told, "--out", tmp_path, "--runner", "local")
+    assert code == 2
+    assert message in line
+
+
+def test_a_rule_that_does_not_exist_is_named_with_those_that_do(tmp_path: Path) -> None:
+    code, line = failure("mine", "--rule", "nearest", "--out", tmp_path)
+    assert code == 2
+    assert "is 'nearest' in --set: Input should be 'paper', 'absolute', 'relative' or 'percent'" in line
+
+
+def test_a_number_that_no_rule_reads_is_an_error(tmp_path: Path) -> None:
+    code, line = failure("mine", "--relative-margin", "0.05", "--out", tmp_path)
+    assert code == 2
+    assert line.endswith("relative_margin is 0.05, but rule is paper; add relative to it")

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import av
 import numpy as np
+from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from pipeline.config import FrameSettings
@@ -67,8 +70,9 @@ def _encode(
     times: Iterable[int] | None,
 ) -> None:
     index = {"movflags": "faststart"} if isinstance(target, str) else {}
-    with av.open(target, "w", format=container, options=index) as output:
+    with _as_scheduled(), av.open(target, "w", format=container, options=index) as output:
         stream = output.add_stream(codec, rate=FPS, options=options or {"crf": "12", "g": "10", "bf": "0"})
+        assert isinstance(stream, VideoStream)  # for mypy: a codec's name does not say so
         stream.width, stream.height, stream.pix_fmt = frames[0].shape[1], frames[0].shape[0], "yuv420p"
         stream.thread_count = 1
         for stamp, picture in zip(times or range(len(frames)), frames, strict=True):
@@ -76,6 +80,20 @@ def _encode(
             frame.pts = stamp
             output.mux(stream.encode(frame))
         output.mux(stream.encode())
+
+
+@contextmanager
+def _as_scheduled() -> Iterator[None]:
+    """Leave the thread as it was: as root, SVT-AV1 makes whoever calls it, and so all its children, real-time
+    (SCHED_FIFO, 99), and everything else on the machine waits for the rest of the suite."""
+    if not hasattr(os, "sched_getscheduler"):  # macOS
+        yield
+        return
+    policy, priority = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, policy, priority)
 
 
 def sound() -> bytes:

@@ -285,7 +285,7 @@ FILES: dict[str, tuple[Callable[[Path], Path], str | None]] = {
     "animated avif": (make("a.avif", animation("AVIF")), None),
     "100,000 frames": (make("a.gif", lambda: gif(100_000)), None),
     "million frames declared": (make("a.png", apng_of_a_million), None),
-    "hevc": (make("a.mp4", coded("libx265", **{"x265-params": "log-level=none"})), None),
+    "hevc": (make("a.mp4", coded("libx265", "mp4", SIZE, **{"x265-params": "log-level=none"})), None),
     "vp9": (make("a.webm", coded("libvpx-vp9", "webm")), None),
     "vp9, odd sides": (make("a.webm", coded("libvpx-vp9", "webm", (191, 107))), None),
     "av1": (make("a.mp4", coded("libsvtav1", preset="12")), None),

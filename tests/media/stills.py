@@ -7,6 +7,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.video.stream import VideoStream
 from PIL import Image
 
 SIZE = (160, 120)
@@ -29,6 +30,7 @@ def video(path: Path, seeds: list[int], frames: int = 12, rate: int = 12, codec:
     """A video of one still picture a seed, `frames` frames each."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=rate)
+        assert isinstance(stream, VideoStream)  # for mypy: a codec's name does not say so
         stream.width, stream.height, stream.pix_fmt = *SIZE, "yuv420p"
         for seed in seeds:
             still = np.asarray(picture(seed)).copy()

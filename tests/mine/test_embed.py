@@ -30,7 +30,8 @@ def source(out: Path, fingerprint: str = "colours") -> EmbedSource:
 
 
 def embedded(out: Path, model: Colours, table: pa.Table, sha256: list[str | None] | None = None) -> Embedded:
-    return embed(table, sha256 or [None] * len(table), source(out, model.fingerprint), MODEL, Loop(model), Silent())
+    hashes = pa.array(sha256 or [None] * len(table), pa.string())
+    return embed(table, hashes, source(out, model.fingerprint), MODEL, Loop(model), Silent())
 
 
 def test_rows_that_ask_the_same_are_embedded_once(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from pipeline.mine.groups import (
     near_pictures,
     near_vectors,
     same_label,
+    similar_queries,
 )
 from pipeline.mine.ragged import Ragged
 
@@ -121,3 +122,15 @@ def test_no_documents_have_no_groups() -> None:
     group = near_duplicate_groups(none, np.zeros((0, 4), np.float32), none.astype(bool), lists([]), GuardSettings())
     assert group.tolist() == []
     assert described(group) == {"near_duplicate_groups": 0, "largest_group": 0}
+
+
+def test_similar_queries_are_grouped_only_where_settings_say_how_similar() -> None:
+    vectors = np.array([[1, 0], [0.99, 0.141], [0, 1], [1, 0]], np.float32)
+    content, readable = np.array([0, 1, 2, 3]), np.array([True, True, True, False])
+    assert similar_queries(content, vectors, readable, GuardSettings()) is None
+    near = similar_queries(content, vectors, readable, GuardSettings(similar_query_cosine=0.98))
+    assert near is not None
+    assert near.tolist() == [0, 0, 2, 3]
+    same = similar_queries(np.array([0, 1, 0, 3]), vectors, readable, GuardSettings(similar_query_cosine=0.999))
+    assert same is not None
+    assert same.tolist() == [0, 1, 0, 3]

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
-from hypothesis import given
+import pyarrow as pa
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipeline.config import GuardSettings
-from pipeline.mine.guards import NAMES, Documents, Guards, hits_by_name
+from pipeline.mine.guards import NAMES, Documents, Guards, Held, Queries, hits_by_name, related_label
+from pipeline.mine.pool import FREE
 from pipeline.mine.ragged import Ragged
-from pipeline.mine.refine import FREE
+from pipeline.wordnet.nouns import related
 
 NO_SPAN = float("nan")
 NAMED = {**NAMES, FREE: "free"}
@@ -36,7 +39,7 @@ def guards(
     )
     rows = np.array([q for q, held in enumerate(positives) for _ in held], np.int64)
     held = Ragged.from_pairs(rows, np.array([d for h in positives for d in h], np.int64), len(positives))
-    return Guards(np.array(queries), held, table, moments, GuardSettings(**settings))
+    return Guards(Queries(np.array(queries)), held, table, moments, GuardSettings(**settings))
 
 
 def verdict(guard: Guards, query: int, document: int) -> str:
@@ -101,10 +104,13 @@ def test_guards_speak_in_a_fixed_order() -> None:
     assert list(NAMES.values()) == [
         "labelled_positive",
         "same_query",
+        "similar_query",
         "same_content",
         "near_duplicate",
         "same_source",
+        "related_label",
         "undecided",
+        "judged",
     ]
 
 
@@ -112,7 +118,7 @@ def test_a_pair_that_synthesis_left_undecided_is_forbidden() -> None:
     plain = guards([Doc(0, 0), Doc(1, 1), Doc(2, 2)], [{0}, {0}], [0, 1])
     pair = np.array([1 * 3 + 2])  # query 1, document 2
     guard = Guards(
-        np.array([0, 1]),
+        Queries(np.array([0, 1])),
         Ragged.from_pairs(np.array([0]), np.array([0]), 2),
         plain.documents,
         False,
@@ -121,6 +127,42 @@ def test_a_pair_that_synthesis_left_undecided_is_forbidden() -> None:
     )
     assert [verdict(guard, q, 2) for q in (0, 1)] == ["free", "undecided"]
     assert verdict(guard, 1, 1) == "free"
+
+
+NOUNS = ["poodle", "dog", "cat", "animal", "a very long sentence that is no noun"]
+KIN = [{0, 1, 3}, {0, 1, 3}, {2, 3}, {0, 1, 2, 3}, set[int]()]  # of each of NOUNS, itself among them
+
+
+def test_a_noun_of_kin_to_a_positive_is_forbidden() -> None:
+    nouns = related(pa.array(NOUNS))
+    docs = [Doc(i, i) for i in range(5)]
+    plain = guards(docs, [{0}, {2}, {4}], [0, 1, 2])
+    told = dataclasses.replace(plain.documents, nouns=nouns)
+    held = Ragged.from_pairs(np.array([0, 1, 2]), np.array([0, 2, 4]), 3)
+    guard = Guards(Queries(np.arange(3)), held, told, False, GuardSettings())
+    assert [verdict(guard, 0, d) for d in range(1, 5)] == ["related_label", "free", "related_label", "free"]
+    assert [verdict(guard, 1, d) for d in (0, 1, 3)] == ["free", "free", "related_label"]
+    assert [verdict(guard, 2, d) for d in range(4)] == ["free"] * 4
+
+
+@given(st.lists(st.sets(st.integers(0, 4), max_size=3), min_size=1, max_size=4), st.data())
+def test_related_labels_agree_with_a_plain_loop(positives: list[set[int]], data: st.DataObject) -> None:
+    pairs = [(q, d) for q, held in enumerate(positives) for d in held]
+    held = Held(np.array([q for q, _ in pairs], np.int64), np.array([d for _, d in pairs], np.int64))
+    asked = data.draw(st.lists(st.tuples(st.integers(0, len(positives) - 1), st.integers(0, 4)), max_size=6))
+    owner, document = (np.array([a[i] for a in asked], np.int64) for i in (0, 1))
+    got = related_label(owner, document, held, related(pa.array(NOUNS)))
+    assert got.tolist() == [any(p in KIN[d] for p in positives[q]) for q, d in asked]
+
+
+def test_queries_that_are_alike_share_their_positives_and_what_is_like_them() -> None:
+    docs = [Doc(0, 0), Doc(1, 1), Doc(2, 1), Doc(3, 3)]
+    plain = guards(docs, [{0}, {1}, {3}], queries=[5, 6, 7])
+    held = Ragged.from_pairs(np.array([0, 1, 2]), np.array([0, 1, 3]), 3)
+    alike = Queries(np.array([5, 6, 7]), np.array([0, 0, 2]))
+    guard = Guards(alike, held, plain.documents, False, GuardSettings())
+    assert [verdict(guard, 0, d) for d in (1, 2, 3)] == ["similar_query", "near_duplicate", "free"]
+    assert [verdict(plain, 0, d) for d in (1, 2, 3)] == ["free"] * 3
 
 
 def test_hits_have_every_guards_name() -> None:
@@ -143,7 +185,16 @@ def cases(draw: st.DrawFn) -> tuple[list[Doc], list[set[int]], list[int], bool]:
     return docs, held, [draw(st.integers(0, 2)) for _ in range(q)], draw(st.booleans())
 
 
+TEXT_AMONG_MOMENTS = (
+    [Doc(1, 0, 1, 2.0, 3.0), Doc(0, 1, 1, 0.0, 1.0), Doc(0, 2, -1, 0.0, 1.0)],
+    [{0, 1, 2}, set[int](), {0}],
+    [1, 0, 0],
+    True,
+)
+
+
 @given(cases())
+@example(TEXT_AMONG_MOMENTS)
 def test_guards_agree_with_a_plain_loop(case: tuple[list[Doc], list[set[int]], list[int], bool]) -> None:
     docs, held, queries, moments = case
     guard = guards(docs, held, queries, moments)

@@ -4,11 +4,17 @@ import json
 import shutil
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
+from pipeline.config import Config
 from pipeline.errors import DataError, UsageError
+from pipeline.mine import inputs
 from pipeline.mine.inputs import choose_tasks, read_task
-from tests.mine.planted import Row, write_task
+from pipeline.mine.recipe import MineOptions, mine_negatives
+from pipeline.store.shards import read_dataset
+from tests.mine.loop import Loop, Silent
+from tests.mine.planted import Colours, Row, write_task
 
 QUERIES: list[Row] = [{"query_id": "q1", "text": "red"}, {"query_id": "q0", "text": "blue"}]
 CORPUS: list[Row] = [{"doc_id": "d2", "text": "two"}, {"doc_id": "d1", "text": "one"}]
@@ -96,3 +102,21 @@ def test_an_unknown_task_gets_the_known_ones_and_the_command(tmp_path: Path) -> 
     with pytest.raises(UsageError, match=r"there are a, image_qa; did you mean 'image_qa'\?"):
         choose_tasks(tmp_path, ["imag_qa"])
     assert choose_tasks(tmp_path, ["all"]) == choose_tasks(tmp_path, []) == ["a", "image_qa"]
+
+
+def test_texts_of_more_than_plain_strings_hold_are_mined_to_the_same_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queries = [{"query_id": "q", "text": "red"}]
+    corpus = [{"doc_id": f"d{i}", "text": text} for i, text in enumerate(("red pink", "blue", "green", "grey"))]
+    write_task(tmp_path, "t", queries, corpus, [{"query_id": "q", "doc_id": "d0"}])
+    tables = []
+    for limit in (1 << 30, 0):
+        monkeypatch.setattr(inputs, "MOST_TEXT_BYTES", limit)
+        wide = pa.types.is_large_string(read_task(tmp_path / "synth" / "t", None).corpus.schema.field("text").type)
+        assert wide is (limit == 0)
+        told = MineOptions("colours", overwrite=True)
+        (result,) = mine_negatives(tmp_path, [], Config(), Loop(Colours()), Silent(), told)
+        tables.append(read_dataset(result.folder / "train"))
+    assert len(tables[0]) == 1
+    assert tables[0].equals(tables[1])

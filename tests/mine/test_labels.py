@@ -29,7 +29,7 @@ def test_contents_are_equal_in_normal_form_with_medium_and_span() -> None:
         {"video": "v.mp4", "start_s": 0.0, "end_s": 2.0},
         {"video": "v.mp4", "start_s": 0.0, "end_s": 1.0},
     )
-    assert content_labels(table).tolist() == [0, 0, 1, 2, 3, 2]
+    assert content_labels(table).tolist() == [0, 0, 2, 3, 4, 3]
 
 
 def test_files_of_one_name_or_the_same_bytes_are_one_source() -> None:

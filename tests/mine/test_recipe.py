@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -255,9 +256,45 @@ def test_the_summary_counts_and_draws_what_is_on_disk(out: Path) -> None:
     assert saved["negatives_above_positive_mean"] == pytest.approx(above / len(negatives))
     assert saved["without_negatives"] == sum(not r["negatives"] for r in train)
     assert sum(saved["histogram"]["negatives"]) == len(negatives)
+    uses = Counter(n["doc_id"] for n, _ in negatives)
+    assert saved["hubness"]["negatives"]["largest"] == max(uses.values())
+    assert saved["hubness"]["negatives"]["never"] == 1 - len(uses) / 5
+    assert saved["hubness"]["recalled"] == {"n_k_skewness": 0.0, "largest": 5, "never": 0.0}
+    assert saved["fewer_negatives"] == 3  # of 15
+    assert saved["random_negatives"] == 0
     assert sum(saved["histogram"]["recalled"]) == 5 * 5  # five queries, five documents that can be read
     assert sum(saved["histogram"]["positives"]) == 4  # d-gone has no score
     assert saved["kept"] + sum(saved["rejected"].values()) == saved["queries"] == 5
+
+
+def test_a_label_of_kin_to_the_positive_is_no_negative_unless_the_guard_is_off(tmp_path: Path) -> None:
+    labels = ["golden retriever", "dog", "poodle", "red"]
+    corpus = [{"doc_id": f"d-{i}", "text": text} for i, text in enumerate(labels)]
+    queries = [{"query_id": "q", "text": "golden retriever", "asset_id": None}]
+    write_task(tmp_path, "image_retrieval", queries, corpus, [{"query_id": "q", "doc_id": "d-0"}])
+    told = mine(tmp_path, config(t_pos=-1, margin=1, guards={"near_duplicate": False}))
+    assert {n["doc_id"] for n in rows(tmp_path)["q"]["negatives"]} == {"d-2", "d-3"}
+    assert told.summary["guard_hits"]["related_label"] == 1
+    mine(tmp_path, config(t_pos=-1, margin=1, guards={"near_duplicate": False, "related_label": False}))
+    assert {n["doc_id"] for n in rows(tmp_path)["q"]["negatives"]} == {"d-1", "d-2", "d-3"}
+
+
+def test_random_negatives_are_named_so_and_what_is_ambiguous_or_beyond_a_quota_says_why(out: Path) -> None:
+    told = mine(out, config(top_k=1, fill="random", negatives=2))
+    row = rows(out)["q-sky"]
+    assert [(n["source"], n["rank"]) for n in row["negatives"]] == [("random", None)] * 2
+    assert told.summary["random_negatives"] == sum(
+        n["source"] == "random" for r in rows(out).values() for n in r["negatives"]
+    )
+    for query, row in rows(out).items():
+        assert broken_promises("image_retrieval", row, POSITIVES[query], 0.6, 0.1) == []
+    mine(out, config(max_queries_per_type=1))
+    lost = {q: r for q, r in rows(out, "rejected").items() if r["reason"] == "over_type_quota"}
+    assert len(lost) == 1
+    assert next(iter(lost.values()))["detail"] == "Direct keeps 1 queries"
+    mine(out, config(guards={"max_rivals": 0, "rival_epsilon": 0.3}))
+    assert rows(out, "rejected")["q-rose"]["reason"] == "ambiguous"
+    assert rows(out, "rejected")["q-rose"]["detail"].endswith("limit 0")
 
 
 def test_scores_on_disk_and_thresholds_are_calibrated(out: Path) -> None:

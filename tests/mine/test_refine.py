@@ -9,11 +9,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.mine.filters import paper as paper_filter
+from pipeline.mine.picking import Picking
+from pipeline.mine.pool import FREE, LABELLED_POSITIVE
 from pipeline.mine.ragged import Ragged
-from pipeline.mine.refine import FREE, KEPT, LABELLED_POSITIVE, REASONS, Candidates, Refined, Rule, refine
+from pipeline.mine.refine import KEPT, REASONS, Candidates, Refined
+from pipeline.mine.refine import Rule as AnyRule
+from pipeline.mine.refine import refine as refine_by
 from pipeline.mine.top_k import TopK
 
 GUARD = 3
+
+
+@dataclass(frozen=True)
+class Rule:
+    """The paper's three numbers."""
+
+    t_pos: float
+    margin: float
+    negatives: int
+
+
+def refine(candidates: Candidates, rule: Rule) -> Refined:
+    return refine_by(candidates, AnyRule(rule.t_pos, (paper_filter(rule.margin),), Picking(rule.negatives)))
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -177,6 +178,19 @@ def test_guard_hits_by_sub_dataset_are_added_up(run: Run) -> None:
     assert "same_source cut from the file of a positive 7" in built(run)[1].text
 
 
+def test_hubness_is_shown_before_and_after_where_it_is_known(run: Run) -> None:
+    write_everything(run)
+    assert "How unevenly documents are used" not in built(run)[1].text
+    told = {
+        "recalled": {"n_k_skewness": 4.25, "largest": 90, "never": 0.125},
+        "negatives": {"n_k_skewness": 1.5, "largest": 20, "never": 0.5},
+    }
+    (run.out / "mined/image_qa/summary.json").write_text(json.dumps({"guard_hits": {}, "hubness": told}))
+    text = built(run)[1].text
+    assert "what was recalled 4.25 90 12.5 %" in text
+    assert "the negatives 1.50 20 50.0 %" in text
+
+
 def test_negatives_that_beat_the_positive_are_marked_on_the_cards(whole: Whole) -> None:
     run, source, _ = whole
     rows = read_dataset(run.out / "mined/image_qa/train").to_pylist()
@@ -314,7 +328,7 @@ def test_rejected_queries_of_a_foreign_data_set_are_counted(run: Run) -> None:
     run.write("mined/image_qa/rejected", lost, schemas.MINE_REJECTED)
     _, page = built(run)
     assert "no_positive_in_top_k" in page.text
-    assert "not in this folder's synth" in page.text
+    assert "not among the queries of the data set" in page.text
 
 
 def test_a_rejected_query_stands_in_its_sub_dataset(run: Run) -> None:

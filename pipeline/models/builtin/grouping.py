@@ -10,7 +10,7 @@ from pipeline.errors import DataError
 from pipeline.models.builtin import concept_decisions as decisions
 from pipeline.models.builtin.class_decisions import WITHOUT_RIVALS
 from pipeline.models.builtin.relations import LIVING_OR_FOOD, TOO_GENERAL, Pairs, both_true, cliques, find_siblings, ids
-from pipeline.models.builtin.wordnet import Synset, ancestors, sense, spoken
+from pipeline.wordnet.database import Synset, ancestors, sense, spoken
 
 
 @dataclass(frozen=True)

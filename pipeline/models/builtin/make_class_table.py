@@ -32,7 +32,7 @@ from pipeline.models.builtin.relations import (
     nearest_first,
 )
 from pipeline.models.builtin.sentences import Sentences
-from pipeline.models.builtin.wordnet import Synset, ancestors, match, path, read_wordnet, sense, spoken
+from pipeline.wordnet.database import Synset, ancestors, match, path, read_wordnet, sense, spoken
 
 NOTICE = (
     "Glosses, lemmas and hypernyms: WordNet 3.1, Copyright 2011 by Princeton University, WordNet license: "

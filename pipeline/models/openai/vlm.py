@@ -5,30 +5,19 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import queue
 import weakref
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 
 from pipeline.config import RUN_ONLY, VlmSettings
+from pipeline.models.handover import Handover, for_each
+from pipeline.models.loop import Loop
 from pipeline.models.openai.bodies import VERSION, body
 from pipeline.models.openai.completions import reply_of
 from pipeline.models.openai.connection import Server
 from pipeline.models.openai.failures import BrokenError, RefusedError
 from pipeline.models.openai.formats import Format, Schema
-from pipeline.models.openai.loop import Loop
 from pipeline.models.openai.negotiation import Negotiation
 from pipeline.models.protocols import Reply, Request
-
-
-@dataclass(frozen=True)
-class _Call:
-    """One call of `stream`: what it asks, and where replies arrive."""
-
-    requests: Sequence[Request]
-    schema: Schema
-    arrived: queue.SimpleQueue[tuple[int, Reply] | None] = field(default_factory=queue.SimpleQueue)  # None: the end
-    taken: dict[int, asyncio.Event] = field(default_factory=dict)  # of replies that hold their place until handed over
 
 
 class OpenAiVlm:
@@ -57,48 +46,35 @@ class OpenAiVlm:
         """Yield each position with its reply, as they arrive. Closing it drops what is in flight."""
         if not requests:
             return
-        call = _Call(requests, schema)
-        running = self._loop.start(self._answered(call))
-        running.add_done_callback(lambda _: call.arrived.put(None))
-        try:
-            while (got := call.arrived.get()) is not None:
-                if event := call.taken.pop(got[0], None):
-                    self._loop.set(event)
-                yield got
-            running.result()
-        finally:
-            running.cancel()
+        handover = Handover()
+        yield from handover.replies(self._loop, self._answered(requests, schema, handover))
 
-    async def _answered(self, call: _Call) -> None:
+    async def _answered(self, requests: Sequence[Request], schema: Schema, handover: Handover) -> None:
         """Answer all requests of a call. Raises ModelError."""
-        form = await self._negotiation.form(call.schema, call.requests[0])
-        try:
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(self._one(call, i, form)) for i in range(len(call.requests))]
-        except ExceptionGroup as several:
-            raise several.exceptions[0] from several
-        failed = {i: error for i, task in enumerate(tasks) if (error := task.result()) is not None}
+        form = await self._negotiation.form(schema, requests[0])
+        ends = await for_each(len(requests), lambda i: self._one(i, requests[i], schema, form, handover))
+        failed = {i: error for i, error in enumerate(ends) if error is not None}
         if failed and self._server.failing:
             # These are the requests' own failures only if the server answers another.
-            await self._negotiation.check(call.schema, form, call.requests[0])
+            await self._negotiation.check(schema, form, requests[0])
         for i, error in failed.items():
-            call.arrived.put((i, Reply(str(error), "error")))
+            handover.put(i, Reply(str(error), "error"))
 
-    async def _one(self, call: _Call, i: int, form: Format) -> BrokenError | None:
+    async def _one(
+        self, i: int, request: Request, schema: Schema, form: Format, handover: Handover
+    ) -> BrokenError | None:
         """Answer one request, or give the error that all attempts at it have met."""
         server = self._settings.server
         async with self._places:
             try:
                 # Encoding a video takes long enough for others' connections to time out.
-                asked = await asyncio.to_thread(body, call.requests[i], call.schema, form, self._settings)
+                asked = await asyncio.to_thread(body, request, schema, form, self._settings)
                 reply = reply_of(await self._server.ask(asked), server.max_reply_bytes, form.name == "prompt")
             except RefusedError as error:
                 reply = Reply(str(error), "content_filter" if error.filtered else "error")
             except BrokenError as error:
                 return error
-            handed_over = call.taken[i] = asyncio.Event()
-            call.arrived.put((i, reply))
-            await handed_over.wait()
+            await handover.give(i, reply)
         return None
 
 
@@ -107,7 +83,7 @@ def fingerprint(settings: VlmSettings) -> str:
     how patiently it is asked, which decides whether a row has a reply but not what it says."""
     patience = dict.fromkeys(("timeout_s", "max_attempts"), True)
     run_only = {**RUN_ONLY["vlm"], "server": {**RUN_ONLY["vlm"]["server"], **patience}}
-    said = settings.model_dump(mode="json", exclude=run_only)
+    said = settings.model_dump(mode="json", exclude={**run_only, "engine": True, "budget": True})
     return f"openai:{hashlib.sha256(json.dumps([VERSION, said], sort_keys=True).encode()).hexdigest()[:16]}"
 
 

@@ -8,32 +8,32 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.config import BudgetSettings
+from pipeline.config import VisualBudget
 from pipeline.models.qwen_vl.families import Family
 from pipeline.models.visual_tokens import FRAMES_A_TOKEN, tokens_a_side
 
 Size = tuple[int, int]  # height, width
 
 
-def image_size(height: int, width: int, family: Family, budget: BudgetSettings) -> Size:
+def image_size(height: int, width: int, family: Family, budget: VisualBudget) -> Size:
     """The size in which an image of height x width px is read."""
     return _fitted(1, height, width, family, budget.max_image_tokens * family.token_px**2)
 
 
-def image_tokens(height: int, width: int, family: Family, budget: BudgetSettings) -> int:
+def image_tokens(height: int, width: int, family: Family, budget: VisualBudget) -> int:
     """Visual tokens of an image of height x width px: at most `max_image_tokens`."""
     fit_height, fit_width = image_size(height, width, family, budget)
     return fit_height * fit_width // family.token_px**2
 
 
-def video_size(frames: int, height: int, width: int, family: Family, budget: BudgetSettings) -> Size:
+def video_size(frames: int, height: int, width: int, family: Family, budget: VisualBudget) -> Size:
     """The size in which the frames of a video are read; `frames` is the number that `chosen_frames` gives."""
     area = family.token_px**2
     share = budget.max_video_tokens * FRAMES_A_TOKEN * area // frames
     return _fitted(frames, height, width, family, min(share, budget.max_frame_tokens * area))
 
 
-def video_tokens(frames: int, height: int, width: int, family: Family, budget: BudgetSettings) -> int:
+def video_tokens(frames: int, height: int, width: int, family: Family, budget: VisualBudget) -> int:
     """Visual tokens of a video of which `frames` frames of height x width px were sampled: at most
     `max_video_tokens`."""
     read = len(chosen_frames(frames, budget))
@@ -41,7 +41,7 @@ def video_tokens(frames: int, height: int, width: int, family: Family, budget: B
     return read // FRAMES_A_TOKEN * (fit_height * fit_width // family.token_px**2)
 
 
-def chosen_frames(frames: int, budget: BudgetSettings) -> list[int]:
+def chosen_frames(frames: int, budget: VisualBudget) -> list[int]:
     """Which of `frames` frames are read, in order: all, or `max_video_frames` spread evenly; the last one twice where
     their number is odd."""
     if frames > budget.max_video_frames:

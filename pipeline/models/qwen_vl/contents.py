@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pipeline.config import BudgetSettings
+from pipeline.config import BudgetSettings, VisualBudget
 from pipeline.errors import ModelError
 from pipeline.media.jpeg import decode_jpeg
 from pipeline.models.protocols import Item, Picture, Pixels
@@ -25,8 +25,6 @@ def content(item: Item, family: Family, budget: BudgetSettings, tokenizer: Any) 
     """
     parts: Parts = ()
     if item.pixels is not None:
-        if not item.pixels.frames:
-            raise ModelError("an item's pixels have no frame")
         if item.pixels.video and not family.videos:
             raise ModelError(f"{family.name} reads text and images, no videos; use Qwen3-VL-Embedding for these")
         parts = (clip(item.pixels, family, budget) if item.pixels.video else still(item.pixels, family, budget),)
@@ -34,20 +32,35 @@ def content(item: Item, family: Family, budget: BudgetSettings, tokenizer: Any) 
     return (*parts, text) if text else parts
 
 
-def still(pixels: Pixels, family: Family, budget: BudgetSettings) -> Still:
-    """An image in the size that the budget allows."""
-    picture = decode_jpeg(pixels.frames[0])
+def still(pixels: Pixels, family: Family, budget: VisualBudget) -> Still:
+    """An image in the size that the budget allows. Raises ModelError on pixels without a frame."""
+    picture = decode_jpeg(_first(pixels))
     height, width = picture.shape[:2]
     return Still(_scaled(picture, image_size(height, width, family, budget)))
 
 
-def clip(pixels: Pixels, family: Family, budget: BudgetSettings) -> Clip:
-    """The frames that the budget allows, all in the size that the first of them gets."""
+def shown(pixels: Pixels, family: Family, budget: VisualBudget) -> Clip:
+    """The frames that the budget allows, all in the size that the first of them gets, at their times.
+
+    Raises ModelError on pixels without a frame.
+    """
+    height, width = decode_jpeg(_first(pixels)).shape[:2]
     chosen = chosen_frames(len(pixels.frames), budget)
-    height, width = decode_jpeg(pixels.frames[0]).shape[:2]
     size = video_size(len(chosen), height, width, family, budget)
     frames: NDArray[np.uint8] = np.stack([_scaled(decode_jpeg(pixels.frames[i]), size) for i in chosen])
-    return Clip(frames, tuple(pixels.times_s[i] - pixels.times_s[0] for i in chosen))
+    return Clip(frames, tuple(pixels.times_s[i] for i in chosen))
+
+
+def clip(pixels: Pixels, family: Family, budget: VisualBudget) -> Clip:
+    """The same, at times from the first frame."""
+    found = shown(pixels, family, budget)
+    return Clip(found.frames, tuple(time - pixels.times_s[0] for time in found.times_s))
+
+
+def _first(pixels: Pixels) -> bytes:
+    if not pixels.frames:
+        raise ModelError("an item's pixels have no frame")
+    return pixels.frames[0]
 
 
 def _scaled(picture: Picture, size: Size) -> Picture:

@@ -108,6 +108,14 @@ def _turns(system: str, user: Parts) -> Parts:
     )
 
 
+def qwen3_vl_chat(content: Parts) -> Parts:
+    """What Qwen3-VL's instruct models read: one turn of the user, no system's; what follows is the reply.
+
+    Source: the chat template of the published checkpoints.
+    """
+    return ("<|im_start|>user\n", *content, "<|im_end|>\n<|im_start|>assistant\n")
+
+
 def qwen3_vl_reranking(query: Parts, document: Parts, instruction: str = "") -> Parts:
     """What Qwen3-VL-Reranker reads; the next token is its answer.
 

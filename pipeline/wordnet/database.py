@@ -1,4 +1,4 @@
-"""Reads WordNet's database files and walks its hypernyms; used by `make_class_table.py` only."""
+"""Reads WordNet's database files and walks its hypernyms; used by the scripts that make tables only."""
 
 from __future__ import annotations
 
