@@ -431,6 +431,9 @@ class GuardSettings(Settings):
     related_label: bool = True
     """A noun that means the same as a positive, a kind of it, or what it is a kind of, is no negative (English labels,
     WordNet)."""
+    near_positive_share: float = Field(0.05, ge=0, le=1)
+    """This share of what a query recalls, the documents most like its positives by vector, are no negatives; those
+    judged irrelevant are exempt. 0 turns it off."""
     max_rivals: int | None = Field(None, ge=0)
     """A query is rejected as ambiguous when more documents than this, with no guard against them, score within
     `rival_epsilon` of its mean positive, or more. None rejects no query."""

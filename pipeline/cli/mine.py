@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, cast, get_args
 
 import pyarrow as pa
 import typer
+from rich.console import Console
+from rich.table import Table
 
 from pipeline.cli.edge import media_root_of, print_counts, reported, runner_of, settings
 from pipeline.cli.export import export_command
@@ -37,6 +41,7 @@ from pipeline.store.shards import read_dataset, read_manifest
 
 RULES = "Which documents become negatives (docs/mining.md)"
 OWN = "Data and vectors of your own"
+ROUNDS = "Rounds: mine, train, mine again with what was trained"
 
 
 class CorpusScope(StrEnum):
@@ -195,6 +200,23 @@ def main(
             rich_help_panel=OWN,
         ),
     ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            help="The embedder: a folder or name, such as the checkpoint trained on the round before. It sets "
+            "embedder.model, and the adapter sentence_transformers in the place of the builtin one.",
+            rich_help_panel=ROUNDS,
+        ),
+    ] = None,
+    previous: Annotated[
+        Path | None,
+        typer.Option(
+            "--previous",
+            help="OUT/mined of the round before, perhaps the folder that is written now: what has changed is counted.",
+            rich_help_panel=ROUNDS,
+        ),
+    ] = None,
     out: OutOption = DEFAULT_OUT,
     config: ConfigOption = None,
     assignments: SetOption = None,
@@ -236,7 +258,11 @@ def main(
     }
     extra = [f"mine.{key}={value}" for key, value in given.items() if value is not None]
     extra += [] if dim is None else [f"embedder.dim={dim}"]
+    extra += [] if model is None else [f"embedder.model={json.dumps(model)}"]
     wanted = settings(config, [*(assignments or []), *extra], runner)
+    if model is not None and wanted.embedder.adapter == "builtin":
+        extra.append("embedder.adapter=sentence_transformers")
+        wanted = settings(config, [*(assignments or []), *extra], runner)
     data_set = _data_set(dataset, task, name, instruction, split, column, corpus_scope, in_batch, media_root)
     vectors = None if embeddings is None else GivenVectors(embeddings)
     options = MineOptions(
@@ -246,6 +272,7 @@ def main(
         reranker_fingerprint=None if wanted.reranker is None else _fingerprint("reranker", wanted.reranker),
         media_root=media_root_of(media_root),
         overwrite=overwrite,
+        previous=previous,
     )
     run, progress = runner_of(wanted.runner), progress_for_here()
     if data_set is None:
@@ -255,8 +282,32 @@ def main(
     print_counts("Mined", [result.counts for result in mined])
     for result in mined:
         typer.echo(_closing_line(result, out))
+    if previous is not None:
+        _print_changes(mined)
     typer.echo(f"report: {build_report(out, wanted)}")
     typer.echo(f"next: mine export --format {next(iter(FORMATS))} --out {out}")
+
+
+def _print_changes(mined: Sequence[MinedTask]) -> None:
+    """What has changed since the round before, a line a task."""
+    table = Table(title="since the round before", title_justify="left", show_edge=False, pad_edge=False)
+    counted = {
+        "kept before": "kept_before",
+        "now": "kept_now",
+        "gained": "gained",
+        "lost": "lost",
+        "positives": "positives",
+        "fell to t+": "positives_fallen",
+        "negatives": "negatives",
+        "rose to the positives": "negatives_risen",
+        "chosen again": "negatives_again",
+    }
+    for heading in ("", *counted):
+        table.add_column(heading, justify="right" if heading else "left")
+    for result in mined:
+        said = result.summary["previous"]
+        table.add_row(result.task, *(f"{said[name]:,}" for name in counted.values()))
+    Console().print(table)
 
 
 def _data_set(

@@ -3,7 +3,7 @@
 Each guard is one question to a (query, document) pair: does the document share a label (its
 content, near-duplicate group, source file, a noun of kin) with a positive of this query, or of a
 query with the same content? All labelled positives count, not only the refined ones. And a pair
-that synthesis left undecided is never a negative. `judged` is not asked here but in settle.py.
+that synthesis left undecided is never a negative. `near_positive` is asked in near_positive.py, `judged` in settle.py.
 """
 
 from __future__ import annotations
@@ -26,11 +26,23 @@ _NAMES = (
     "near_duplicate",
     "same_source",
     "related_label",
+    "near_positive",
     "undecided",
     "judged",
 )
 NAMES = dict(enumerate(_NAMES, LABELLED_POSITIVE))
-_, SAME_QUERY, SIMILAR_QUERY, SAME_CONTENT, NEAR_DUPLICATE, SAME_SOURCE, RELATED_LABEL, UNDECIDED, JUDGED = NAMES
+(
+    _,
+    SAME_QUERY,
+    SIMILAR_QUERY,
+    SAME_CONTENT,
+    NEAR_DUPLICATE,
+    SAME_SOURCE,
+    RELATED_LABEL,
+    NEAR_POSITIVE,
+    UNDECIDED,
+    JUDGED,
+) = NAMES
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,12 @@ import numpy as np
 
 from pipeline.config import Calibration, MineSettings
 from pipeline.mine.fill import Lottery, filled
-from pipeline.mine.guards import Guards
+from pipeline.mine.guards import NEAR_POSITIVE, Guards
 from pipeline.mine.judgements import Judgements
 from pipeline.mine.keys import Marks
+from pipeline.mine.near_positive import near_positives
 from pipeline.mine.pool import FREE, Judged
-from pipeline.mine.ragged import Ints, Ragged
+from pipeline.mine.ragged import Bools, Ints, Ragged
 from pipeline.mine.recall import Recall
 from pipeline.mine.refine import KEPT, Candidates, Refined, Rule, refine
 from pipeline.mine.top_k import Scores, TopK, pair_scores
@@ -129,6 +130,9 @@ def _mine_block(
     explicit, explicit_scores = _scored(data, queries, judgements.negatives.take(rows), calibration)
     blocked = np.full(positions.shape, FREE, np.uint8)
     blocked[there] = guards.codes(np.repeat(rows, there.sum(axis=1)), positions[there])
+    if settings.guards.near_positive_share:
+        close = _close(data, found, labelled, explicit, settings.guards.near_positive_share)
+        blocked[close & (blocked == FREE)] = NEAR_POSITIVE
     candidates = Candidates(
         top,
         labelled,
@@ -151,6 +155,15 @@ def _mine_block(
     histograms = Histograms(*(_histogram(s) for s in (labelled_scores, refined.negatives.scores, top.scores[there])))
     recalled = np.bincount(local[there], minlength=len(data.document_rows)).astype(np.int64)
     return Mined(refined, np.where(np.isfinite(best), best, np.float32(np.nan)), histograms, recalled)
+
+
+def _close(data: SubDataset, found: TopK, labelled: Ragged, explicit: Ragged, share: float) -> Bools:
+    """Recalled documents, bool [Q, K], among those nearest to a positive and not judged irrelevant."""
+    positives, judged = (Ragged(r.offsets, np.searchsorted(data.document_rows, r.values)) for r in (labelled, explicit))
+    close = near_positives(data.corpus, found.positions, positives, share)
+    rows, columns = np.nonzero(close)
+    close[rows, columns] = ~judged.holds(rows, found.positions[rows, columns])
+    return close
 
 
 def _filled(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.mine.ragged import Bools, Ints, Ragged, find, spread
+from pipeline.mine.ragged import Bools, Ints, Ragged, spread
 from pipeline.mine.top_k import Scores, pair_scores
 from pipeline.models.protocols import Vectors
 
@@ -24,7 +24,7 @@ def near_positives(corpus: Vectors, recalled: Ints, positives: Ragged, share: fl
     """
     others = recalled >= 0
     rows, columns = np.nonzero(others)
-    others[rows, columns] = ~_among(positives, rows, recalled[rows, columns], len(corpus))
+    others[rows, columns] = ~positives.holds(rows, recalled[rows, columns])
     likeness = _likeness(corpus, recalled, positives, others)
     allowed = np.floor(others.sum(axis=1) * share).astype(np.int64)
     order = np.argsort(np.argsort(-likeness, axis=1, kind="stable"), axis=1)
@@ -44,7 +44,3 @@ def _likeness(corpus: Vectors, recalled: Ints, positives: Ragged, asked: Bools) 
         row, column = np.repeat(rows[at], counts[at]), np.repeat(columns[at], counts[at])
         np.maximum.at(likeness, (row, column), pair_scores(corpus, corpus, first, recalled[row, column]))
     return likeness
-
-
-def _among(lists: Ragged, rows: Ints, values: Ints, base: int) -> Bools:
-    return find(np.sort(lists.rows * base + lists.values), rows * base + values) >= 0

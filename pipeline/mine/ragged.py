@@ -54,6 +54,11 @@ class Ragged:
         rows = np.concatenate([self.rows, other.rows])
         return Ragged.from_pairs(rows, np.concatenate([self.values, other.values]), len(self))
 
+    def holds(self, rows: Ints, values: Ints) -> Bools:
+        """Whether the list of each row holds the value beside it. rows, values: int64 [P], values >= 0."""
+        base = 1 + max((int(v.max()) for v in (self.values, values) if len(v)), default=0)
+        return find(np.sort(self.rows * base + self.values), rows * base + values) >= 0
+
     def keep(self, mask: Bools) -> Ragged:
         """Drop the values whose `mask` (bool [V]) is false; rows stay, some perhaps empty."""
         return Ragged.from_pairs(self.rows[mask], self.values[mask], len(self))

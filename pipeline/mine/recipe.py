@@ -29,6 +29,7 @@ from pipeline.mine.inputs import Task, choose_tasks, read_task
 from pipeline.mine.looks import looks
 from pipeline.mine.parts import SUB_DATASET, How, documents_of, mine_parts
 from pipeline.mine.rerank import PairScorer
+from pipeline.mine.rounds import Round, changes, read_round, scores_by_id
 from pipeline.mine.rows import Rows, in_query_order
 from pipeline.mine.summary import Tally
 from pipeline.schemas import ASSETS, MINE_REJECTED, RELEVANCE, TRAIN
@@ -48,6 +49,7 @@ class MineOptions:
     model_fingerprint: of the embedder that the workers load, or of `vectors`. assets: the seed pool's rows
     with `labels.ASSET_COLUMNS`, where there is a pool. media_root: replaces the manifests'. vectors: of one
     task or data set; no embedder is loaded then. reranker_fingerprint: of the reranker, where the config names one.
+    previous: the `mined` folder of the round before, to compare with; every task is mined then.
     """
 
     model_fingerprint: str
@@ -56,6 +58,12 @@ class MineOptions:
     overwrite: bool = False
     vectors: GivenVectors | None = None
     reranker_fingerprint: str | None = None
+    previous: Path | None = None
+
+    @property
+    def anew(self) -> bool:
+        """Whether tasks are mined although nothing has changed."""
+        return self.overwrite or self.previous is not None
 
 
 @dataclass(frozen=True)
@@ -165,7 +173,7 @@ def _embed_together(subjects: Sequence[Subject], job: _Job) -> None:
     asked: dict[str | None, list[pa.Table]] = {}
     for subject in subjects:
         task = job.task(subject)
-        if job.options.overwrite or not finished(job.out / "mined" / subject.name, DATASETS, job.key(task, subject)):
+        if job.options.anew or not finished(job.out / "mined" / subject.name, DATASETS, job.key(task, subject)):
             asked.setdefault(task.media_root, []).append(_contents(task, job.assets))
     for root, tables in asked.items():
         job.embed(pa.concat_tables(tables).combine_chunks(), root)
@@ -176,8 +184,10 @@ def _mine_task(subject: Subject, job: _Job) -> MinedTask:
     task, config, options = job.task(subject), job.config, job.options
     folder, work = job.out / "mined" / name, job.out / ".work"
     key = job.key(task, subject)
-    if not options.overwrite and (done := finished(folder, DATASETS, key)):
+    if not options.anew and (done := finished(folder, DATASETS, key)):
         return _result(folder, done.summary, reused=True)
+    # Read first: it may lie where this round is written.
+    before = None if options.previous is None else read_round(options.previous, name)
 
     queries, corpus = _embed(task, job)
     unhashed: dict[str, int] = {}
@@ -199,6 +209,10 @@ def _mine_task(subject: Subject, job: _Job) -> MinedTask:
 
     kept = in_query_order(train, task.queries, TRAIN)
     dropped = in_query_order(rejected, task.queries, MINE_REJECTED)
+    compared = {}
+    if before is not None:
+        scores = scores_by_id(task, queries, corpus, how.score_map)
+        compared = {"previous": changes(before, Round(kept, dropped), scores, config.mine.t_pos).as_json}
     manifest = partial(Manifest, fingerprint=key, config=config.model_dump(mode="json"), media_root=task.media_root)
     if config.mine.judge.promote:
         write_dataset(folder / PROMOTED, mined.promoted, RELEVANCE, manifest(rows=len(mined.promoted)), work)
@@ -214,6 +228,7 @@ def _mine_task(subject: Subject, job: _Job) -> MinedTask:
         "judged": mined.asked,
         "promoted": len(mined.promoted),
         **subject.described(unhashed),
+        **compared,
         "unreadable_documents": dict(Counter(r["reason"] for r in corpus.reject if r is not None)),
         "model_fingerprint": options.model_fingerprint,
         "fingerprint": key,

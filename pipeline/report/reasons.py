@@ -95,6 +95,7 @@ _GUARDS = {
     "near_duplicate": "in the near-duplicate group of a positive",
     "same_source": "cut from the file of a positive",
     "related_label": "names the same as a positive, a kind of it, or what it is a kind of",
+    "near_positive": "of all that the query recalls among the most like a positive",
     "judged": "the judge finds it relevant",
     "undecided": "synthesis could not tell whether it is right",
 }

@@ -109,6 +109,7 @@ def test_guards_speak_in_a_fixed_order() -> None:
         "near_duplicate",
         "same_source",
         "related_label",
+        "near_positive",
         "undecided",
         "judged",
     ]

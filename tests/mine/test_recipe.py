@@ -297,6 +297,40 @@ def test_random_negatives_are_named_so_and_what_is_ambiguous_or_beyond_a_quota_s
     assert rows(out, "rejected")["q-rose"]["detail"].endswith("limit 0")
 
 
+def test_a_round_is_compared_with_the_one_before_and_with_itself_differs_by_nothing(out: Path) -> None:
+    first = mine(out)
+    assert "previous" not in first.summary
+    again = mine(out, previous=out / "mined")  # the very folder that is written
+    said = again.summary["previous"]
+    assert said["kept_before"] == said["kept_now"] == first.summary["kept"]
+    assert said["negatives"] == said["negatives_again"] == first.summary["negatives"]
+    assert [said[n] for n in ("gained", "lost", "positives_fallen", "negatives_risen")] == [0, 0, 0, 0]
+    stricter = mine(out, config(t_pos=1), previous=out / "mined").summary["previous"]
+    assert stricter["lost"] == stricter["lost_by_reason"]["positive_below_t_pos"] == stricter["positives_fallen"] > 0
+    with pytest.raises(UsageError, match="holds no mined image_retrieval"):
+        mine(out, previous=out / "nowhere")
+
+
+def test_the_documents_most_like_a_positive_are_no_negatives_unless_judged_irrelevant(tmp_path: Path) -> None:
+    media = tmp_path / "media"
+    paint(media, sky=(20, 20, 255), sea=(10, 60, 255), dusk=(60, 10, 255), rose=(255, 10, 10), fog=(180, 180, 180))
+    corpus: list[Row] = [{"doc_id": f"d-{n}", "image": f"{n}.png"} for n in ("sky", "sea", "dusk", "rose", "fog")]
+    relevance: list[Row] = [
+        {"query_id": "q-sky", "doc_id": "d-sky"},
+        {"query_id": "q-sky", "doc_id": "d-dusk", "relevance": 0},
+    ]
+    write_task(tmp_path, "image_retrieval", QUERIES[:1], corpus, relevance, media_root=media)
+
+    def negatives(share: float) -> set[str]:
+        guards = {"near_duplicate": False, "near_positive_share": share}
+        told = mine(tmp_path, config(t_pos=-1, margin=1, guards=guards))
+        assert (told.summary["guard_hits"]["near_positive"] > 0) == (share > 0)
+        return {n["doc_id"] for n in rows(tmp_path)["q-sky"]["negatives"]}
+
+    assert negatives(0) == {"d-sea", "d-dusk", "d-rose", "d-fog"}
+    assert negatives(0.5) == {"d-dusk", "d-rose", "d-fog"}  # of the two nearest one was judged
+
+
 def test_scores_on_disk_and_thresholds_are_calibrated(out: Path) -> None:
     def with_map(calibration: Calibration, **mine_settings: float) -> Config:
         return config(**mine_settings).model_copy(update={"embedder": ModelSettings(calibration=calibration)})
