@@ -99,8 +99,10 @@ def somebody(folder: Path) -> Iterator[None]:
         yield
         return
     nobody = 65_534
-    for place in (folder, folder.parent, folder.parent.parent):  # pytest's own, closed to others
-        place.chmod(0o711)
+    for place in (folder, *folder.parents):
+        mode = place.stat().st_mode
+        if not mode & 0o001:  # pytest's own, closed to others
+            place.chmod(mode | 0o111)
     os.chown(folder, nobody, nobody)
     os.seteuid(nobody)
     try:
