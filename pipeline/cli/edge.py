@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import functools
 import json
 import os
@@ -15,6 +14,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from pipeline.atomic import NO_ROOM
 from pipeline.config import AnyModel, Config, RunnerSettings, ScorerSettings
 from pipeline.config_file import load_config
 from pipeline.errors import SeedmineError, UsageError
@@ -41,7 +41,7 @@ def reported(command: Callable[P, R]) -> Callable[P, R]:
             raise typer.Exit(0) from None
         except OSError as error:
             where = f" ({error.filename})" if error.filename else ""
-            fix = "; free some space and run the command again" if error.errno == errno.ENOSPC else ""
+            fix = f"; {NO_ROOM[error.errno]} and run the command again" if error.errno in NO_ROOM else ""
             _say(f"{error.strerror or error}{where}{fix}")
             raise typer.Exit(1) from None
         except KeyboardInterrupt:

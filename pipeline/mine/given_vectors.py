@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 from collections.abc import Callable
@@ -15,6 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from pipeline.atomic import NO_ROOM
 from pipeline.errors import DataError, UsageError
 from pipeline.mine.embed import Embedded
 from pipeline.mine.mine_vectors import LENGTH_TOLERANCE
@@ -78,7 +78,7 @@ class GivenVectors:
                 dtype = _dtype(file.schema_arrow, path)
                 matrix, seen, mistakes = _Reader(file, path, ids, dtype, work / f"{part}.vectors").read()
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-            if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            if isinstance(error, OSError) and error.errno in NO_ROOM:
                 raise
             raise DataError(f"{path} cannot be read ({' '.join(str(error).split())}); write it again") from error
         mistakes.note("have no vector", ids.filter(pa.array(~seen)), "embed them too, or take them out")

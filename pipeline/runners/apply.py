@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.atomic import NO_ROOM
 from pipeline.errors import MediaError, SeedmineError, StageError, StorageError
 from pipeline.schemas import REJECT
 from pipeline.stage import PARENT, Split, Step
@@ -25,7 +26,7 @@ log = logging.getLogger(__name__)
 # row for it would look like a finished run.
 _OF_THE_MACHINE = frozenset(
     {
-        errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.EIO,
+        *NO_ROOM, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.EIO,
         errno.EMFILE, errno.ENFILE, errno.ENOMEM,
     }
 )  # fmt: skip
@@ -96,7 +97,8 @@ def _guarded(step: Step, live: pa.Table, call: Callable[[pa.Table], pa.Table]) -
         raise
     except OSError as error:
         if error.errno in _OF_THE_MACHINE:
-            raise StorageError(f"stage {step.name!r} cannot go on: {error}; see to it and run again") from error
+            fix = NO_ROOM.get(error.errno, "see to it")
+            raise StorageError(f"stage {step.name!r} cannot go on: {error}; {fix} and run the command again") from error
         return _one_by_one(step, live, call, error)
     except Exception as error:  # noqa: BLE001
         return _one_by_one(step, live, call, error)
