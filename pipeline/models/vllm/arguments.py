@@ -49,8 +49,12 @@ def engine_arguments(
 
 def vlm_arguments(folder: Path, settings: VlmEngineSettings, budget: VisualBudget) -> Arguments:
     """Of an engine that writes."""
+    # On a CPU a request with a seed ends the engine when its prompt is read in parts (vLLM 0.32: torch's generator has
+    # no offset there), so prompts are read whole.
+    whole = {"enable_chunked_prefill": False, "max_num_batched_tokens": settings.max_model_len}
     return {
         **engine_arguments(folder, settings, budget, {"image": settings.max_images, "video": settings.max_videos}),
+        **(whole if settings.device == "cpu" else {}),
         # White space between keys is noise that a random or unsure model may write without end.
         "structured_outputs_config": {"backend": settings.guidance, "disable_any_whitespace": True},
     }

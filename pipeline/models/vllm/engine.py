@@ -104,7 +104,7 @@ class Engine:
             ) from error
         try:
             return AsyncLLM.from_engine_args(AsyncEngineArgs(**self._arguments))
-        except (ValueError, RuntimeError, OSError, KeyError, NotImplementedError, AssertionError) as error:
+        except (ValueError, RuntimeError, OSError, KeyError, NotImplementedError, AssertionError, MemoryError) as error:
             raise ModelError(f"vllm cannot load {self._name}: {' '.join(str(error).split())}") from error
 
     async def _bury(self, engine: Any) -> None:
