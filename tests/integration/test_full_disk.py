@@ -45,6 +45,10 @@ def in_own_mounts(script: str) -> subprocess.CompletedProcess[str]:
     return sh(script, "unshare", "--map-root-user", "--mount")
 
 
+def mounts_allowed(folder: Path) -> bool:
+    return shutil.which("unshare") is not None and not in_own_mounts(f"mount -t tmpfs tmpfs '{folder}'").returncode
+
+
 def check_stopped(done: subprocess.CompletedProcess[str], out: Path, words: str, fix: str) -> None:
     """One line says what is wrong, in which folder, and what helps."""
     errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
@@ -61,7 +65,7 @@ def test_a_build_stops_on_a_full_disk_and_goes_on_when_there_is_room(
 ) -> None:
     out = tmp_path / "out"
     out.mkdir()
-    if shutil.which("unshare") is None or in_own_mounts(f"mount -t tmpfs tmpfs '{out}'").returncode:
+    if not mounts_allowed(out):
         pytest.skip("this system lets no process mount a file system; the test below needs none")
     done = in_own_mounts(
         f"mount -t tmpfs -o size={room} tmpfs '{out}' && {build(media, out)} ; echo first exit $?"
